@@ -1,0 +1,1 @@
+//! How spread the weights are in their stationary state.

@@ -1,0 +1,1 @@
+//! Whether a run has settled, and if not, how long still.

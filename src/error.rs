@@ -1,0 +1,160 @@
+//! What invalid input gets: a typed error that names the value, the place and the remedy.
+//!
+//! An `Err` means that the *input* was wrong and that nothing was recorded of it. A number that
+//! merely cannot be computed from good input is no error: it is a
+//! [`Reading`](crate::Reading) that is pending or undefined, with its reason.
+
+use thiserror::Error as ThisError;
+
+/// Invalid input, told as value, place and remedy.
+#[derive(Debug, Clone, PartialEq, ThisError)]
+#[non_exhaustive]
+pub enum Error {
+    /// A number outside the range in which it means something.
+    #[error("{what} is {value}: give {allowed}")]
+    OutOfRange {
+        /// The quantity, as the caller knows it.
+        what: &'static str,
+        /// What was given.
+        value: f64,
+        /// What would have been accepted.
+        allowed: &'static str,
+    },
+    /// A NaN or an infinity among data.
+    #[error("{place}: element {index} is {value}: give finite numbers")]
+    NonFinite {
+        /// Whose data: a group's stream or a series.
+        place: String,
+        /// Position of the first offender.
+        index: usize,
+        /// The offender.
+        value: f64,
+    },
+    /// Finite data whose squares or products leave the range of `f64`.
+    #[error("{place}: squares of its elements overflow (largest magnitude {largest:e}): rescale it below 1e150")]
+    Overflow {
+        /// Whose data.
+        place: String,
+        /// Its largest magnitude.
+        largest: f64,
+    },
+    /// Two lengths that must agree and do not.
+    #[error("{place}: {found} elements where {expected} are needed: give equal lengths")]
+    LengthMismatch {
+        /// Which of the inputs.
+        place: String,
+        /// The length that the others have.
+        expected: usize,
+        /// The length that was given.
+        found: usize,
+    },
+    /// No data at all where some is needed.
+    #[error("{place} is empty: {remedy}")]
+    Empty {
+        /// Which input.
+        place: String,
+        /// What to do.
+        remedy: &'static str,
+    },
+    /// A group that this observer does not know.
+    #[error("group number {index} is unknown, {known} groups are: use the id that this observer's Groups::add returned")]
+    UnknownGroup {
+        /// The number in the id.
+        index: usize,
+        /// How many groups there are.
+        known: usize,
+    },
+    /// Two groups of one name.
+    #[error("group name {name:?} is taken: give each group a name of its own")]
+    DuplicateName {
+        /// The name.
+        name: String,
+    },
+    /// More scale symmetries than parameters to carry them.
+    #[error("group {group:?} declares {scales} independent scales over {len} parameters: declare one scale per normalised row or tensor")]
+    TooManyScales {
+        /// The group.
+        group: String,
+        /// The declared number K.
+        scales: usize,
+        /// The number of parameters seen.
+        len: usize,
+    },
+    /// A group whose number of parameters changed between steps.
+    #[error("group {group:?} has {found} parameters, {expected} before: reset the observer when the model changes")]
+    LengthChanged {
+        /// The group.
+        group: String,
+        /// The first length.
+        expected: usize,
+        /// This step's length.
+        found: usize,
+    },
+    /// A stream that covers only part of a group.
+    #[error("group {group:?}: {stream} given for {found} of {expected} parameters: give it for every piece of the group or for none")]
+    PartialStream {
+        /// The group.
+        group: String,
+        /// The stream: gradient, second gradient, update.
+        stream: &'static str,
+        /// Parameters of the group in this step.
+        expected: usize,
+        /// Parameters that came with the stream.
+        found: usize,
+    },
+    /// Reduced sums that no vectors can have.
+    #[error("group {group:?}: {product} = {value} breaks the Cauchy-Schwarz bound {bound}: the sums are of different vectors or lost precision in their reduction")]
+    CauchySchwarz {
+        /// The group.
+        group: String,
+        /// Which inner product.
+        product: &'static str,
+        /// Its value.
+        value: f64,
+        /// The product of the norms.
+        bound: f64,
+    },
+    /// A piece placed over one that this step has given already.
+    #[error("group {group:?}: a piece at offset {offset} overlaps {expected}: give each parameter once in a step")]
+    Overlap {
+        /// The group.
+        group: String,
+        /// The offset that was asked for.
+        offset: usize,
+        /// The first free position.
+        expected: usize,
+    },
+    /// Options that contradict each other.
+    #[error("{what}: {remedy}")]
+    Conflict {
+        /// The contradiction.
+        what: &'static str,
+        /// The way out.
+        remedy: &'static str,
+    },
+    /// Stored state that this version cannot have written.
+    #[error("stored {what} is corrupt at {place}: restore from an intact copy")]
+    Corrupt {
+        /// What was being restored.
+        what: &'static str,
+        /// Where it went wrong.
+        place: String,
+    },
+}
+
+impl Error {
+    /// The first non-finite element of a series as an error, if there is one.
+    ///
+    /// # Errors
+    /// [`Error::NonFinite`] with the index and the value.
+    pub(crate) fn check_finite(place: &str, series: &[f64]) -> Result<(), Self> {
+        match series.iter().position(|x| !x.is_finite()) {
+            None => Ok(()),
+            Some(index) => Err(Self::NonFinite {
+                place: place.to_owned(),
+                index,
+                value: series[index],
+            }),
+        }
+    }
+}

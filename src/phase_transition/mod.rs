@@ -1,0 +1,1 @@
+//! Which phase the network is in, and when it changes.

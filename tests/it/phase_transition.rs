@@ -1,0 +1,1 @@
+//! Laws of the module `phase_transition`.
