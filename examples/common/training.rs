@@ -16,13 +16,13 @@ use super::{
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct Config {
     /// Learning rate η.
-    #[arg(long = "lr", value_name = "RATE", default_value_t = Config::default().learning_rate)]
+    #[arg(long = "lr", value_name = "RATE", default_value_t = Config::default().learning_rate, allow_negative_numbers = true)]
     pub(crate) learning_rate: f64,
     /// Weight decay λ, coupled: λw is added to the gradient.
-    #[arg(long, value_name = "RATE", default_value_t = Config::default().weight_decay)]
+    #[arg(long, value_name = "RATE", default_value_t = Config::default().weight_decay, allow_negative_numbers = true)]
     pub(crate) weight_decay: f64,
     /// Heavy-ball momentum μ.
-    #[arg(long, value_name = "FRACTION", default_value_t = Config::default().momentum)]
+    #[arg(long, value_name = "FRACTION", default_value_t = Config::default().momentum, allow_negative_numbers = true)]
     pub(crate) momentum: f64,
     /// Examples in a batch, drawn with replacement.
     #[arg(long, value_name = "COUNT", default_value_t = Config::default().batch)]
@@ -60,13 +60,28 @@ impl Config {
     /// What is wrong with these numbers, if anything is.
     pub(crate) fn validate(&self) -> Result<(), String> {
         let rates = [
-            ("learning rate", self.learning_rate, f64::MAX),
-            ("weight decay", self.weight_decay, f64::MAX),
-            ("momentum", self.momentum, 1.0 - f64::EPSILON),
+            (
+                "learning rate",
+                self.learning_rate,
+                f64::MAX,
+                "a finite number, 0 or more",
+            ),
+            (
+                "weight decay",
+                self.weight_decay,
+                f64::MAX,
+                "a finite number, 0 or more",
+            ),
+            (
+                "momentum",
+                self.momentum,
+                1.0 - f64::EPSILON,
+                "0 or more, and less than 1",
+            ),
         ];
-        for (what, value, largest) in rates {
-            if !(0.0..=largest).contains(&value) {
-                return Err(format!("{what} is {value}: give 0 to {largest:.3e}"));
+        for (what, value, most, allowed) in rates {
+            if !(0.0..=most).contains(&value) {
+                return Err(format!("{what} is {value}: give {allowed}"));
             }
         }
         let counts = [
