@@ -108,7 +108,14 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     if let Some(path) = &arguments.json {
         let answer = json!({
-            "config": format!("{config:?}"),
+            "learning_rate": config.learning_rate,
+            "weight_decay": config.weight_decay,
+            "momentum": config.momentum,
+            "batch": config.batch,
+            "hidden": config.hidden,
+            "steps": config.steps,
+            "seed": config.seed,
+            "normalisation": if config.no_norm { "none" } else { "batch" },
             "seconds": seconds,
             "test": { "loss": on_test.loss, "accuracy": on_test.accuracy },
             "readings": instrument.json(),
