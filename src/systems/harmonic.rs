@@ -744,13 +744,12 @@ impl HarmonicSampler {
     /// [`Error::OutOfRange`] when |w|² would pass 1e200 (an unstable step); the state then stays.
     pub fn step(&mut self) -> Result<(), Error> {
         let c = self.bath.config.coefficients();
-        for ((((next, w), v), g), _) in self
+        for (((next, w), v), g) in self
             .next
             .iter_mut()
             .zip(&self.weights)
             .zip(&self.velocity)
             .zip(&self.gradient)
-            .zip(&self.xi)
         {
             let force = g + c.shift * w;
             *next = c.keep * w - c.eta * (c.alpha * force + c.beta * v);

@@ -16,9 +16,9 @@
 //!
 //! # What is exact
 //! Taking the expectation of |w′|² over one step gives a recursion in which the only approximation is
-//! E\[1/r²\] = 1/E\[r²\] ("moment-closed"): relative error of the order of Var(r²)/E\[r²\]², about
-//! η λ/(d − 1) without momentum. With momentum the radius fluctuates more (2 % at μ = 0.9, d = 20) and
-//! the closed forms are off by half of that; at large d they are exact. What holds at the end of a step:
+//! E\[1/r²\] = 1/E\[r²\] ("moment-closed"). It puts r² too low by the fraction v/2, where v = Var(r²)/E\[r²\]²
+//! is (1−q²)/(2q²(d−1)) ≈ ηλ/(d−1) without momentum, q = 1 − ηλ. With momentum the radius fluctuates more
+//! (v is 2 % at μ = 0.9, d = 20). At large d the closed forms are exact:
 //!
 //! | quantity | fixed learning rate | fixed effective rate e = η/r² |
 //! |---|---|---|
