@@ -34,7 +34,7 @@ pub use metric::{CATALOGUE, Formula, Metric, Scope};
 pub use observer::{Cadence, Config, Observed, Observer, Window};
 pub use optimizer::{Decay, Optimizer};
 pub use pressure::Protocol;
-pub use report::{Report, Row};
+pub use report::{Remark, Report, Row};
 pub use snapshot::{Collector, FromFn, Piece, Slices, Snapshot, View, from_fn, slices};
 pub use step::Step;
 pub use sums::Sums;

@@ -301,7 +301,7 @@ pub const CATALOGUE: &[Metric] = &[
         .symbol("r")
         .unit("weight"),
     Metric::new(
-        "radius_gas",
+        "radius_predicted",
         &[Moment::UnitNoise, Moment::RelaxationRate],
         pressure::radius_gas,
     )

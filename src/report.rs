@@ -76,6 +76,158 @@ impl Report {
     }
 }
 
+/// What a reader of the table should not overlook.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
+pub enum Remark<'a> {
+    /// A group that was declared scale-invariant has w·g ≠ 0.
+    NotScaleInvariant {
+        /// The group, `None` for the model.
+        group: Option<&'a str>,
+        /// |w·g|/(|w||g|).
+        virial_ratio: f64,
+    },
+    /// The norm still moves: the equation of state reads the start of the run.
+    NormNotStationary {
+        /// The group, `None` for the model.
+        group: Option<&'a str>,
+        /// (⟨p r²⟩ + ⟨w·g⟩)/(d·T_kinetic), 1 for a norm that has settled.
+        balance: f64,
+    },
+    /// Z differs from 1 because the group is a real gas.
+    VirialTerm {
+        /// The group, `None` for the model.
+        group: Option<&'a str>,
+        /// Z.
+        z: f64,
+        /// −⟨w·g⟩/(dT), its virial term.
+        z_virial: f64,
+    },
+    /// Z differs from 1 because the mean gradient pushes the norm as noise does.
+    MeanGradient {
+        /// The group, `None` for the model.
+        group: Option<&'a str>,
+        /// Z.
+        z: f64,
+        /// |∇L|²/tr Σ, the mean gradient's share of it.
+        signal_to_noise: f64,
+    },
+    /// The step is near the edge of stability.
+    NearEdge {
+        /// The group, `None` for the model.
+        group: Option<&'a str>,
+        /// e: 0 for small steps, 1 where they become unstable.
+        edge_ratio: f64,
+    },
+}
+
+impl fmt::Display for Remark<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = |group: Option<&str>| group.map_or("total".to_owned(), str::to_owned);
+        match *self {
+            Self::NotScaleInvariant {
+                group,
+                virial_ratio,
+            } => write!(
+                f,
+                "{}: declared scale-invariant, but |w·g|/(|w||g|) = {virial_ratio:.1e}: is it \
+                 normalised without an affine part, and its epsilon negligible?",
+                name(group)
+            ),
+            Self::NormNotStationary { group, balance } => write!(
+                f,
+                "{}: what shrinks the norm over what expands it is {balance:.3}: it has not settled, \
+                 and Z reads the run's start",
+                name(group)
+            ),
+            Self::VirialTerm { group, z, z_virial } => write!(
+                f,
+                "{}: Z = {z:.3}: a real gas, its virial term -<w·g>/(dT) = {z_virial:.3} is the cause",
+                name(group)
+            ),
+            Self::MeanGradient {
+                group,
+                z,
+                signal_to_noise,
+            } => write!(
+                f,
+                "{}: Z = {z:.3}: the mean gradient's share is |∇L|²/tr Σ = {signal_to_noise:.3}",
+                name(group)
+            ),
+            Self::NearEdge { group, edge_ratio } => write!(
+                f,
+                "{}: e = {edge_ratio:.2}: near the edge of stability",
+                name(group)
+            ),
+        }
+    }
+}
+
+/// Departures smaller than this are left without remark, however significant.
+const WORTH_A_REMARK: f64 = 0.02;
+
+impl Report {
+    /// What a reader of the table should not overlook, group by group.
+    ///
+    /// A departure is remarked on when it is both significant (three standard errors) and larger
+    /// than 2 %: with enough steps everything is significant.
+    pub fn remarks(&self) -> Vec<Remark<'_>> {
+        let mut groups: Vec<Option<&str>> = Vec::new();
+        for row in &self.rows {
+            if !groups.contains(&row.group.as_deref()) {
+                groups.push(row.group.as_deref());
+            }
+        }
+        // A model of one group says everything twice.
+        if groups.len() == 2 {
+            groups.retain(Option::is_some);
+        }
+        groups
+            .into_iter()
+            .flat_map(|group| self.remarks_on(group))
+            .collect()
+    }
+
+    fn remarks_on<'a>(&'a self, group: Option<&'a str>) -> Vec<Remark<'a>> {
+        let ready = |metric: &str| self.get(group, metric).and_then(Reading::ready);
+        let apart = |metric: &str, from: f64| {
+            ready(metric)
+                .filter(|e| (e.value - from).abs() > WORTH_A_REMARK.max(3.0 * e.std_error))
+                .map(|e| e.value)
+        };
+        let mut remarks = Vec::new();
+        // z_d is read for scale-invariant groups alone.
+        let invariant = ready("z_d").is_some();
+        if let Some(ratio) = ready("virial_ratio").filter(|e| invariant && e.value > 1e-3) {
+            remarks.push(Remark::NotScaleInvariant {
+                group,
+                virial_ratio: ratio.value,
+            });
+        }
+        if let Some(balance) = apart("real_gas_balance", 1.0) {
+            remarks.push(Remark::NormNotStationary { group, balance });
+        }
+        if let Some(z) = apart("z", 1.0) {
+            if let Some(z_virial) = apart("z_virial", 0.0) {
+                remarks.push(Remark::VirialTerm { group, z, z_virial });
+            } else if let Some(signal_to_noise) = apart("signal_to_noise", 0.0) {
+                remarks.push(Remark::MeanGradient {
+                    group,
+                    z,
+                    signal_to_noise,
+                });
+            }
+        }
+        if let Some(edge_ratio) = ready("edge_ratio").filter(|e| e.value > 0.7) {
+            remarks.push(Remark::NearEdge {
+                group,
+                edge_ratio: edge_ratio.value,
+            });
+        }
+        remarks
+    }
+}
+
 impl<'a> IntoIterator for &'a Report {
     type Item = &'a Row;
     type IntoIter = std::slice::Iter<'a, Row>;
@@ -138,6 +290,9 @@ impl fmt::Display for Report {
         }
         if silent > 0 {
             writeln!(f, "({silent} more pending or undefined)")?;
+        }
+        for remark in self.remarks() {
+            writeln!(f, "{remark}")?;
         }
         Ok(())
     }

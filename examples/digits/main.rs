@@ -16,25 +16,29 @@
 
 #[path = "../common/mod.rs"]
 mod common;
-mod instrument;
 
 use std::{
     error::Error,
     fs,
+    num::NonZeroU64,
     path::{Path, PathBuf},
     time::Instant,
 };
 
 use clap::Parser;
 use indicatif::{ProgressBar, ProgressStyle};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use common::{
-    data::Digits,
+    data::{Digits, Split},
+    network::Evaluation,
     plot::Plot,
     training::{Config, Training},
 };
-use instrument::{Instrument, Observation, Sums};
+use thermograd::{
+    Config as Options, Ensemble, Estimate, Formula, GroupId, Groups, Observed, Observer, Reading,
+    Step, Symmetry, Window, energy, pressure, slices, temperature,
+};
 
 /// The seed of the split into training and test images, the same in every run.
 const SPLIT: u64 = 0;
@@ -66,7 +70,21 @@ fn main() -> Result<(), Box<dyn Error>> {
     );
 
     let mut training = Training::new(config, &digits);
-    let mut instrument = Instrument::new(training.network.scales(), config.steps);
+    let mut groups = Groups::new();
+    let symmetry = match training.network.scales() {
+        0 => Symmetry::Generic,
+        scales => Symmetry::ScaleInvariantBy(scales),
+    };
+    let hidden = groups.add("hidden", symmetry);
+    // The first half of the run settles, the second is read; a second observer with short
+    // windows draws the curves.
+    let windows = |steps: usize| {
+        let length = NonZeroU64::new(steps as u64).unwrap_or(NonZeroU64::MIN);
+        Options::default().window(Window::Tumbling(length))
+    };
+    let mut observer = Observer::with_config(groups.clone(), windows(config.steps.div_ceil(2)))?;
+    let mut short = Observer::with_config(groups, windows(config.steps.div_ceil(50).max(64)))?;
+    let mut curves = Curves::default();
 
     let start = Instant::now();
     let bar = ProgressBar::new(config.steps as u64).with_style(ProgressStyle::with_template(
@@ -74,19 +92,26 @@ fn main() -> Result<(), Box<dyn Error>> {
     )?);
     for step in 0..config.steps {
         let loss = training.gradient();
-        training.second_gradient();
-        // The seam: everything is known, and nothing has moved yet.
-        instrument.observe(&Observation {
-            loss,
-            state: training.state(),
-            learning_rate: training.optimizer.learning_rate,
-            weight_decay: training.optimizer.weight_decay,
-            momentum: training.optimizer.momentum,
-        });
+        let independent_loss = training.second_gradient();
+        // Everything is known here, and nothing has moved yet: the place to observe.
+        let sgd = &training.optimizer;
+        let facts = Step::new(loss)
+            .independent_loss(independent_loss)
+            .learning_rate(sgd.learning_rate)
+            .weight_decay(sgd.weight_decay)
+            .momentum(sgd.momentum)
+            .batch_size(config.batch);
+        let state = training.state();
+        let snapshot =
+            slices(hidden, state.weights, state.gradient).second_gradient(state.second_gradient);
+        observer.observe(&facts, &snapshot)?;
+        if short.observe(&facts, &snapshot)? == Observed::WindowComplete {
+            curves.push(&short, hidden)?;
+            bar.set_message(live(&short, hidden)?);
+        }
         training.update();
         if step % 200 == 199 {
             bar.set_position(step as u64 + 1);
-            bar.set_message(instrument.live());
         }
     }
     bar.finish_and_clear();
@@ -104,10 +129,62 @@ fn main() -> Result<(), Box<dyn Error>> {
         on_test.loss,
         100.0 * on_test.accuracy,
     );
-    println!("{}", instrument.table());
+    println!("{}", observer.report());
 
     if let Some(path) = &arguments.json {
-        let answer = json!({
+        let answer = answer(
+            &arguments,
+            &observer,
+            hidden,
+            (&on_training, &digits.training),
+            (&on_test, &digits.test),
+        )?;
+        fs::write(path, serde_json::to_string_pretty(&answer)?)?;
+    }
+    if let Some(folder) = &arguments.plots {
+        curves.draw(folder)?;
+    }
+    Ok(())
+}
+
+/// The accuracy as an estimate: examples are independent, so its error is binomial.
+fn accuracy(evaluation: &Evaluation, split: &Split) -> Estimate {
+    let (p, n) = (evaluation.accuracy, split.len() as f64);
+    Estimate {
+        value: p,
+        std_error: (p * (1.0 - p) / n).sqrt(),
+        n_eff: n,
+    }
+}
+
+/// A ready reading as value, error and `n_eff`; any other as what it says.
+fn to_json(reading: &Reading) -> Value {
+    match reading {
+        Reading::Ready(estimate) => estimate_to_json(estimate),
+        other => json!({ "value": null, "why": other.to_string() }),
+    }
+}
+
+fn estimate_to_json(estimate: &Estimate) -> Value {
+    json!({
+        "value": estimate.value,
+        "std_error": estimate.std_error,
+        "n_eff": estimate.n_eff,
+    })
+}
+
+fn answer(
+    arguments: &Arguments,
+    observer: &Observer,
+    hidden: GroupId,
+    (on_training, training): (&Evaluation, &Split),
+    (on_test, test): (&Evaluation, &Split),
+) -> Result<Value, Box<dyn Error>> {
+    let config = &arguments.training;
+    let mut answer = serde_json::Map::new();
+    answer.insert(
+        "settings".to_owned(),
+        json!({
             "learning_rate": config.learning_rate,
             "weight_decay": config.weight_decay,
             "momentum": config.momentum,
@@ -116,48 +193,84 @@ fn main() -> Result<(), Box<dyn Error>> {
             "steps": config.steps,
             "seed": config.seed,
             "normalisation": if config.no_norm { "none" } else { "batch" },
-            "seconds": seconds,
-            "test": { "loss": on_test.loss, "accuracy": on_test.accuracy },
-            "readings": instrument.json(),
-        });
-        fs::write(path, serde_json::to_string_pretty(&answer)?)?;
+        }),
+    );
+    for (name, evaluation, split) in [
+        ("train_accuracy", on_training, training),
+        ("test_accuracy", on_test, test),
+    ] {
+        let accuracy = accuracy(evaluation, split);
+        answer.insert(name.to_owned(), estimate_to_json(&accuracy));
     }
-    if let Some(folder) = &arguments.plots {
-        draw(folder, &instrument)?;
+    // The group's own readings; what only the model has, such as the loss, from the model.
+    for row in &observer.report() {
+        answer
+            .entry(row.metric.name())
+            .or_insert_with(|| to_json(&row.reading));
     }
-    Ok(())
+    answer.insert(
+        "relaxations".to_owned(),
+        json!(observer.relaxations(Some(hidden))?),
+    );
+    Ok(answer.into())
 }
 
-fn draw(folder: &Path, instrument: &Instrument) -> Result<(), Box<dyn Error>> {
-    fs::create_dir_all(folder)?;
-    let over_steps = |read: fn(&Sums) -> f64| {
-        instrument
-            .windows
+/// The readings of successive short windows, without error bars.
+#[derive(Debug, Default)]
+struct Curves {
+    windows: Vec<(f64, Ensemble)>,
+}
+
+impl Curves {
+    fn push(&mut self, observer: &Observer, group: GroupId) -> Result<(), thermograd::Error> {
+        let step = observer.steps() as f64;
+        self.windows.push((step, observer.ensemble(Some(group))?));
+        Ok(())
+    }
+
+    fn of(&self, formula: Formula) -> impl Iterator<Item = (f64, f64)> {
+        self.windows
             .iter()
-            .map(move |(step, sums)| (*step, read(sums)))
+            .filter_map(move |(step, ensemble)| Some((*step, formula(ensemble)?)))
+    }
+
+    fn draw(&self, folder: &Path) -> Result<(), Box<dyn Error>> {
+        fs::create_dir_all(folder)?;
+        let plot = |title, y| Plot::new(title, "step", y);
+        plot("Energy", "U (loss, nats)")
+            .log_y()
+            .line("mean loss of the batches", self.of(energy::internal))
+            .save(&folder.join("energy.svg"))?;
+        plot("Temperature", "T (loss, nats)")
+            .line("from the gradient noise", self.of(temperature::noise))
+            .line("from the motion", self.of(temperature::midpoint))
+            .save(&folder.join("temperature.svg"))?;
+        plot("Volume", "V = r²/2 (weight²)")
+            .line("measured", self.of(pressure::volume))
+            .save(&folder.join("volume.svg"))?;
+        plot("Equation of state", "Z = pV / RT")
+            .line("measured", self.of(pressure::z))
+            .level("ideal gas", 1.0)
+            .save(&folder.join("compressibility.svg"))?;
+        plot("Radius", "r = |w| (weight)")
+            .line("measured", self.of(pressure::radius))
+            .dashed("where the gas would settle", self.of(pressure::radius_gas))
+            .save(&folder.join("radius.svg"))?;
+        Ok(())
+    }
+}
+
+/// A line of readings for the progress bar.
+fn live(observer: &Observer, group: GroupId) -> Result<String, thermograd::Error> {
+    let ensemble = observer.ensemble(Some(group))?;
+    let show = |name: &str, formula: Formula| {
+        formula(&ensemble).map_or(format!("{name} -"), |value| format!("{name} {value:.3e}"))
     };
-    let plot = |title, y| Plot::new(title, "step", y);
-    plot("Energy", "U (loss, nats)")
-        .log_y()
-        .line("mean loss of the batches", over_steps(Sums::energy))
-        .save(&folder.join("energy.svg"))?;
-    plot("Temperature", "T (loss, nats)")
-        .line("from the gradient noise", over_steps(Sums::temperature))
-        .line("from the motion", over_steps(Sums::temperature_middle))
-        .save(&folder.join("temperature.svg"))?;
-    plot("Volume", "V = r²/2")
-        .line("measured", over_steps(Sums::volume))
-        .save(&folder.join("volume.svg"))?;
-    plot("Equation of state", "Z = pV / RT")
-        .line("measured", over_steps(Sums::compressibility))
-        .level("ideal gas", 1.0)
-        .save(&folder.join("compressibility.svg"))?;
-    plot("Radius", "r = |w|")
-        .line("measured", over_steps(Sums::radius))
-        .dashed(
-            "where the gas would settle",
-            over_steps(Sums::radius_predicted),
-        )
-        .save(&folder.join("radius.svg"))?;
-    Ok(())
+    Ok([
+        show("U", energy::internal),
+        show("T", temperature::noise),
+        show("Z", pressure::z),
+        show("r", pressure::radius),
+    ]
+    .join("  "))
 }
