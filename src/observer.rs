@@ -496,6 +496,8 @@ impl Observer {
     pub fn report(&self) -> Report {
         let metrics = || CATALOGUE.iter().chain(&self.config.metrics);
         let groups = self.groups.ids().map(Some).chain([None]);
+        // Where the model is one group, only the loss and what is made of it is the model's own.
+        let one_group = self.groups.len() == 1;
         let mut rows = Vec::new();
         for group in groups {
             let Ok((record, subject)) = self.subject(group) else {
@@ -503,7 +505,7 @@ impl Observer {
             };
             for metric in metrics() {
                 let of_model = metric.scope_of() == crate::Scope::Model;
-                if of_model && group.is_some() {
+                if of_model == group.is_some() && (of_model || one_group) {
                     continue;
                 }
                 rows.push(Row {
