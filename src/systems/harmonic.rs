@@ -796,7 +796,9 @@ impl HarmonicSampler {
 
 /// R z.
 fn draw_noise(root: &[f64], random: &mut Random, normals: &mut [f64], out: &mut [f64]) {
-    normals.iter_mut().for_each(|z| *z = random.normal());
+    for z in normals.iter_mut() {
+        *z = random.normal();
+    }
     for (x, row) in out.iter_mut().zip(root.chunks_exact(normals.len().max(1))) {
         *x = dot(row, normals);
     }

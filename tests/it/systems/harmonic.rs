@@ -6,6 +6,7 @@ use thermograd::systems::{Decay, HarmonicBath, HarmonicConfig, HarmonicMoments, 
 
 use super::{assert_agrees, assert_close, dot};
 
+#[expect(clippy::unwrap_used, reason = "a helper of tests alone")]
 fn one(a: f64, s2: f64, config: HarmonicConfig) -> HarmonicMoments {
     HarmonicBath::new(&[a], &[s2], config)
         .unwrap()

@@ -26,6 +26,7 @@ const fn sphere(effective_learning_rate: f64) -> Protocol {
 }
 
 /// A gas brought to its stationary radius and left there for some memory times.
+#[expect(clippy::unwrap_used, reason = "a helper of tests alone")]
 fn settled(config: IsotropicGasConfig, steps: usize) -> IsotropicGas {
     let radius = *config.stationary_radius().ready().unwrap();
     let mut gas = config.radius(radius).build().unwrap();
