@@ -17,8 +17,9 @@
 //! # What is exact
 //! Taking the expectation of |w′|² over one step gives a recursion in which the only approximation is
 //! E\[1/r²\] = 1/E\[r²\] ("moment-closed"). It puts r² too low by the fraction v/2, where v = Var(r²)/E\[r²\]²
-//! is (1−q²)/(2q²(d−1)) ≈ ηλ/(d−1) without momentum, q = 1 − ηλ. With momentum the radius fluctuates more
-//! (v is 2 % at μ = 0.9, d = 20). At large d the closed forms are exact:
+//! is (1−q²)/(2q²(d−1)) ≈ ηλ/(d−1) without momentum, q = 1 − ηλ. Momentum makes the radius fluctuate more:
+//! simulated at μ = 0.9 and d = 20, v is 0.019 for ηλ = 0.005 and 0.060 for 0.05, falling as 1/d. At large d
+//! the closed forms are exact:
 //!
 //! | quantity | fixed learning rate | fixed effective rate e = η/r² |
 //! |---|---|---|
