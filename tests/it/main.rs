@@ -1,6 +1,7 @@
 //! One integration binary, a module for each law.
 
 mod digits;
+mod door;
 #[cfg(feature = "statistics")]
 mod entropy;
 #[cfg(feature = "statistics")]
