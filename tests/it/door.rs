@@ -56,9 +56,9 @@ fn half_bits(x: f32) -> u16 {
         return 0;
     }
     let bits = x.to_bits();
-    let exponent = ((bits >> 23) & 0xff) as i32 - 127 + 15;
-    let exponent = u16::try_from(exponent).unwrap();
-    ((bits >> 16) as u16 & 0x8000) | (exponent << 10) | ((bits >> 13) as u16 & 0x3ff)
+    let exponent = ((bits >> 23) & 0xff) + 15 - 127;
+    let half = ((bits >> 16) & 0x8000) | (exponent << 10) | ((bits >> 13) & 0x3ff);
+    u16::try_from(half).unwrap()
 }
 
 #[test]
@@ -221,15 +221,19 @@ fn pieces_with_offsets_may_come_in_any_order() {
         let (mut observer, group) = one_group(Symmetry::Generic);
         let mut w = w.clone();
         for step in 0..9 {
-            let order = if shuffled { orders[step % 3] } else { orders[0] };
+            let order = if shuffled {
+                orders[step % 3]
+            } else {
+                orders[0]
+            };
             observer
                 .observe(
                     &facts(),
                     &from_fn(|out| {
                         order.iter().try_for_each(|&part| {
                             let range = part * 500..(part + 1) * 500;
-                            let piece = Piece::new(&w[range.clone()], &g[range])
-                                .offset(part * 500 + 64);
+                            let piece =
+                                Piece::new(&w[range.clone()], &g[range]).offset(part * 500 + 64);
                             out.piece(group, &piece)
                         })
                     }),
@@ -246,7 +250,10 @@ fn pieces_with_offsets_may_come_in_any_order() {
     for moment in Moment::ALL {
         match (ordered.mean(moment), shuffled.mean(moment)) {
             (Some(a), Some(b)) => {
-                assert!((a - b).abs() <= 1e-12 * a.abs().max(1.0), "{moment:?} {a} {b}");
+                assert!(
+                    (a - b).abs() <= 1e-12 * a.abs().max(1.0),
+                    "{moment:?} {a} {b}"
+                );
             }
             (a, b) => assert_eq!(a, b, "{moment:?}"),
         }
@@ -307,7 +314,10 @@ fn references_boxes_closures_and_lists_are_snapshots() {
     observer
         .observe(&facts(), &from_fn(|out| out.tensor(group, &w, &w)))
         .unwrap();
-    let thirds = [slices(group, &w[..1], &w[..1]), slices(group, &w[1..], &w[1..])];
+    let thirds = [
+        slices(group, &w[..1], &w[..1]),
+        slices(group, &w[1..], &w[1..]),
+    ];
     observer.observe(&facts(), thirds.as_slice()).unwrap();
     let ensemble = observer.ensemble(Some(group)).unwrap();
     assert_eq!(ensemble.count(Moment::NormSquared), 8.0);
@@ -333,6 +343,9 @@ fn sums_from_elsewhere_equal_the_tensors_they_came_from() {
         assert!((a - b).abs() <= 1e-12 * a.abs().max(1.0));
     }
 }
+
+type Visit<'a> = Box<dyn Fn(&mut Collector<'_>) -> Result<(), Error> + 'a>;
+type Check = fn(&Error) -> bool;
 
 /// Every kind of bad input is a typed error, and the observer is as it was.
 #[test]
@@ -364,21 +377,24 @@ fn errors_are_typed_and_leave_no_trace() {
         change(&mut sums);
         sums
     };
-    type Visit<'a> = Box<dyn Fn(&mut Collector<'_>) -> Result<(), Error> + 'a>;
-    type Check = fn(&Error) -> bool;
     let visits: Vec<(Visit<'_>, Check)> = vec![
-        (
-            Box::new(|out| out.tensor(a, &w, &g[..599])),
-            |e| matches!(e, Error::LengthMismatch { expected: 600, found: 599, .. }),
-        ),
+        (Box::new(|out| out.tensor(a, &w, &g[..599])), |e| {
+            matches!(
+                e,
+                Error::LengthMismatch {
+                    expected: 600,
+                    found: 599,
+                    ..
+                }
+            )
+        }),
         (
             Box::new(|out| out.piece(a, &Piece::new(&w, &g).second_gradient(&g[..1]))),
             |e| matches!(e, Error::LengthMismatch { found: 1, .. }),
         ),
-        (
-            Box::new(|out| out.tensor(a, &w, &nan)),
-            |e| matches!(e, Error::NonFinite { index: 577, .. }),
-        ),
+        (Box::new(|out| out.tensor(a, &w, &nan)), |e| {
+            matches!(e, Error::NonFinite { index: 577, .. })
+        }),
         (
             Box::new(|out| {
                 out.tensor(b, &w[..10], &g[..10])?;
@@ -390,29 +406,41 @@ fn errors_are_typed_and_leave_no_trace() {
             Box::new(|out| out.tensor(a, &w, &huge)),
             |e| matches!(e, Error::Overflow { largest, .. } if *largest == 1e200),
         ),
-        (
-            Box::new(|out| out.tensor(unknown, &w, &g)),
-            |e| matches!(e, Error::UnknownGroup { index: 2, known: 2 }),
-        ),
-        (
-            Box::new(|out| out.tensor(a, &w[..0], &g[..0])),
-            |e| matches!(e, Error::Empty { .. }),
-        ),
-        (
-            Box::new(|out| out.pairs(a, std::iter::empty())),
-            |e| matches!(e, Error::Empty { .. }),
-        ),
+        (Box::new(|out| out.tensor(unknown, &w, &g)), |e| {
+            matches!(e, Error::UnknownGroup { index: 2, known: 2 })
+        }),
+        (Box::new(|out| out.tensor(a, &w[..0], &g[..0])), |e| {
+            matches!(e, Error::Empty { .. })
+        }),
+        (Box::new(|out| out.pairs(a, std::iter::empty())), |e| {
+            matches!(e, Error::Empty { .. })
+        }),
         (Box::new(|_| Ok(())), |e| matches!(e, Error::Empty { .. })),
-        (
-            Box::new(|out| out.tensor(a, &w[..599], &g[..599])),
-            |e| matches!(e, Error::LengthChanged { expected: 600, found: 599, .. }),
-        ),
+        (Box::new(|out| out.tensor(a, &w[..599], &g[..599])), |e| {
+            matches!(
+                e,
+                Error::LengthChanged {
+                    expected: 600,
+                    found: 599,
+                    ..
+                }
+            )
+        }),
         (
             Box::new(|out| {
                 out.tensor(a, &w[..300], &g[..300])?;
                 out.piece(a, &Piece::weights(&w[300..]))
             }),
-            |e| matches!(e, Error::PartialStream { expected: 600, found: 300, .. }),
+            |e| {
+                matches!(
+                    e,
+                    Error::PartialStream {
+                        expected: 600,
+                        found: 300,
+                        ..
+                    }
+                )
+            },
         ),
         (
             Box::new(|out| {
@@ -440,26 +468,26 @@ fn errors_are_typed_and_leave_no_trace() {
         assert!(error.to_string().contains(": "), "{error}");
     }
     let sums: [(Sums, Check); 5] = [
-        (
-            bad_sums(|s| s.w_g = 1e9),
-            |e| matches!(e, Error::CauchySchwarz { product: "w·g", .. }),
-        ),
-        (
-            bad_sums(|s| s.g_g = f64::NAN),
-            |e| matches!(e, Error::NonFinite { .. }),
-        ),
-        (
-            bad_sums(|s| s.g_g = -1.0),
-            |e| matches!(e, Error::OutOfRange { .. }),
-        ),
-        (
-            bad_sums(|s| s.w_count = 0.5),
-            |e| matches!(e, Error::OutOfRange { .. }),
-        ),
-        (
-            bad_sums(|s| s.g2_count = 3.0),
-            |e| matches!(e, Error::PartialStream { found: 3, .. }),
-        ),
+        (bad_sums(|s| s.w_g = 1e9), |e| {
+            matches!(
+                e,
+                Error::CauchySchwarz {
+                    product: "w·g", ..
+                }
+            )
+        }),
+        (bad_sums(|s| s.g_g = f64::NAN), |e| {
+            matches!(e, Error::NonFinite { .. })
+        }),
+        (bad_sums(|s| s.g_g = -1.0), |e| {
+            matches!(e, Error::OutOfRange { .. })
+        }),
+        (bad_sums(|s| s.w_count = 0.5), |e| {
+            matches!(e, Error::OutOfRange { .. })
+        }),
+        (bad_sums(|s| s.g2_count = 3.0), |e| {
+            matches!(e, Error::PartialStream { found: 3, .. })
+        }),
     ];
     for (sums, expected) in sums {
         let error = observer
@@ -496,7 +524,10 @@ fn errors_are_typed_and_leave_no_trace() {
         observer.observe(&facts(), &good).unwrap();
         twin.observe(&facts(), &good).unwrap();
     }
-    assert_eq!(format!("{:?}", observer.report()), format!("{:?}", twin.report()));
+    assert_eq!(
+        format!("{:?}", observer.report()),
+        format!("{:?}", twin.report())
+    );
 }
 
 #[test]
@@ -514,7 +545,10 @@ fn observers_are_checked_when_they_are_made() {
     groups.add("a", Symmetry::Generic);
     let none = Config::default().probe(0);
     assert!(Observer::with_config(groups.clone(), none).is_err());
-    let error = Observer::new(groups).unwrap().read_model("heat").unwrap_err();
+    let error = Observer::new(groups)
+        .unwrap()
+        .read_model("heat")
+        .unwrap_err();
     assert!(matches!(error, Error::UnknownMetric { .. }), "{error}");
 
     let (mut observer, group) = one_group(Symmetry::ScaleInvariantBy(3));
@@ -538,7 +572,9 @@ fn bursts_are_read_and_the_rest_is_skipped() {
         assert_eq!(due, step % 10 < 3);
         let observed = observer.observe(&facts(), &slices(group, &w, &w)).unwrap();
         assert_eq!(observed == Observed::Recorded, due);
-        w.iter_mut().for_each(|w| *w *= 0.99);
+        for w in &mut w {
+            *w *= 0.99;
+        }
     }
     let ensemble = observer.ensemble(Some(group)).unwrap();
     assert_eq!(ensemble.count(Moment::NormSquared), 30.0);
