@@ -33,10 +33,10 @@
 
 use nalgebra::{DMatrix, Matrix2, SymmetricEigen, Vector4};
 
-use crate::Error;
 use crate::random::Random;
+use crate::{Decay, Error, Optimizer, Step};
 
-use super::{Decay, Momentum, check, dot};
+use super::{check, dot};
 
 /// Sweeps allowed to an eigenvalue decomposition; some 3 an eigenvalue are the rule.
 const MAX_SWEEPS: usize = 1_000_000;
@@ -45,14 +45,12 @@ const ROUNDING: f64 = 1e-10;
 
 /// The optimiser of a [`HarmonicBath`].
 ///
-/// Defaults of [`new`](Self::new): μ = 0, heavy ball, τ = 0, λ = 0, coupled.
+/// Defaults of [`new`](Self::new): plain SGD, λ = 0, coupled.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct HarmonicConfig {
     learning_rate: f64,
-    momentum: f64,
-    kind: Momentum,
-    dampening: f64,
+    optimizer: Optimizer,
     weight_decay: f64,
     decay: Decay,
 }
@@ -62,32 +60,32 @@ impl HarmonicConfig {
     pub const fn new(learning_rate: f64) -> Self {
         Self {
             learning_rate,
-            momentum: 0.0,
-            kind: Momentum::HeavyBall,
-            dampening: 0.0,
+            optimizer: Optimizer::SGD,
             weight_decay: 0.0,
             decay: Decay::Coupled,
         }
     }
 
-    /// Momentum μ.
+    /// Momentum μ of the rule in use: heavy ball, unless [`optimizer`](Self::optimizer) said
+    /// otherwise.
     #[must_use]
     pub const fn momentum(mut self, mu: f64) -> Self {
-        self.momentum = mu;
+        self.optimizer = self.optimizer.with_momentum(mu);
         self
     }
 
-    /// Heavy ball or Nesterov.
+    /// The update rule: heavy ball or Nesterov, which are linear in weights and gradient.
     #[must_use]
-    pub const fn kind(mut self, kind: Momentum) -> Self {
-        self.kind = kind;
+    pub const fn optimizer(mut self, optimizer: Optimizer) -> Self {
+        self.optimizer = optimizer;
         self
     }
 
-    /// Dampening τ; τ = μ makes the velocity an exponential moving average.
+    /// Dampening τ of the heavy ball; τ = μ makes the velocity an exponential moving average.
+    /// Nesterov's rule has none and stays as it is.
     #[must_use]
     pub const fn dampening(mut self, tau: f64) -> Self {
-        self.dampening = tau;
+        self.optimizer = self.optimizer.with_dampening(tau);
         self
     }
 
@@ -112,30 +110,27 @@ impl HarmonicConfig {
             "a positive number up to 1e100",
             |x| x > 0.0 && x <= 1e100,
         )?;
-        check("momentum", self.momentum, "0 <= mu < 1", |x| {
+        check("momentum", self.optimizer.momentum(), "0 <= mu < 1", |x| {
             (0.0..1.0).contains(&x)
         })?;
-        check("dampening", self.dampening, "0 <= tau < 1", |x| {
-            (0.0..1.0).contains(&x)
-        })?;
+        check(
+            "dampening",
+            self.optimizer.dampening(),
+            "0 <= tau < 1",
+            |x| (0.0..1.0).contains(&x),
+        )?;
         check("weight decay", self.weight_decay, "0 to 1e100", |x| {
             (0.0..=1e100).contains(&x)
         })?;
-        if self.kind == Momentum::Nesterov && self.dampening != 0.0 {
-            return Err(Error::Conflict {
-                what: "Nesterov momentum with dampening",
-                remedy: "set the dampening to 0, as its definition has it",
-            });
-        }
         Ok(())
     }
 
     /// The coefficients of the step: w′ = (q − η α a) w − η β v − η α ξ, v′ = γ (a w + ξ) + μ v.
     fn coefficients(&self) -> Coefficients {
-        let (mu, damped) = (self.momentum, 1.0 - self.dampening);
-        let (alpha, beta) = match self.kind {
-            Momentum::HeavyBall => (damped, mu),
-            Momentum::Nesterov => (1.0 + mu, mu * mu),
+        let (mu, damped) = (self.optimizer.momentum(), 1.0 - self.optimizer.dampening());
+        let (alpha, beta) = match self.optimizer {
+            Optimizer::HeavyBall { .. } => (damped, mu),
+            Optimizer::Nesterov { .. } => (1.0 + mu, mu * mu),
         };
         let (shift, shrink) = match self.decay {
             Decay::Coupled => (self.weight_decay, 0.0),
@@ -307,8 +302,7 @@ impl HarmonicBath {
     /// ```
     pub fn temperature(&self) -> f64 {
         let c = &self.config;
-        c.learning_rate * (1.0 - c.dampening) * self.noise_trace()
-            / (2.0 * (1.0 - c.momentum) * self.dim as f64)
+        c.optimizer.mobility(c.learning_rate) * self.noise_trace() / (2.0 * self.dim as f64)
     }
 
     /// The spectral radius of one step; a stationary state exists below 1.
@@ -499,12 +493,8 @@ impl HarmonicMoments {
         let next_ww = cov(&to_w, &to_w_v) + &sigma * (kick_w * kick_w);
         let energy_change = 0.5 * (&a * (next_ww - ww)).trace();
         let weight_gradient = (&a * ww).trace();
-        let pressure = match bath.config.decay {
-            Decay::Coupled => bath.config.weight_decay,
-            Decay::Decoupled => {
-                bath.config.weight_decay * (1.0 - c.mu) / (1.0 - bath.config.dampening)
-            }
-        };
+        let config = &bath.config;
+        let pressure = config.optimizer.pressure(config.weight_decay, config.decay);
         Self {
             dim: d,
             effective_rate: c.eta * c.gamma,
@@ -744,6 +734,23 @@ impl HarmonicSampler {
         self.steps
     }
 
+    /// The facts of the coming step: loss of its batch, learning rate, decay, update rule, and
+    /// the last batch's loss after its step.
+    pub fn facts(&self) -> Step {
+        let config = &self.bath.config;
+        let step = Step::new(self.batch_loss())
+            .learning_rate(config.learning_rate)
+            .optimizer(config.optimizer);
+        let step = match config.decay {
+            Decay::Coupled => step.weight_decay(config.weight_decay),
+            Decay::Decoupled => step.decoupled_weight_decay(config.weight_decay),
+        };
+        match self.previous_batch_loss {
+            Some(after) => step.previous_batch_loss(after),
+            None => step,
+        }
+    }
+
     /// Applies the update with `g_t`, then draws the gradient at the new weights. Allocates nothing.
     ///
     /// # Errors
@@ -879,7 +886,7 @@ fn spectral_radius(m: &Matrix2<f64>) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use super::{DMatrix, Decay, HarmonicBath, HarmonicConfig, Momentum, matrix};
+    use super::{DMatrix, Decay, HarmonicBath, HarmonicConfig, Optimizer, matrix};
 
     /// The slow obvious way: iterate C = F C F' + Q on the joint state until it stands still.
     fn by_iteration(bath: &HarmonicBath) -> DMatrix<f64> {
@@ -913,9 +920,7 @@ mod tests {
         for config in [
             HarmonicConfig::new(0.3),
             HarmonicConfig::new(0.3).momentum(0.9).dampening(0.5),
-            HarmonicConfig::new(0.1)
-                .momentum(0.8)
-                .kind(Momentum::Nesterov),
+            HarmonicConfig::new(0.1).optimizer(Optimizer::Nesterov { momentum: 0.8 }),
             HarmonicConfig::new(0.2).momentum(0.6).weight_decay(0.3),
             HarmonicConfig::new(0.2)
                 .momentum(0.6)

@@ -19,34 +19,10 @@ pub mod von_mises_fisher;
 pub use crate::random::Random;
 pub use ar1::{Ar1, Ar1Series};
 pub use harmonic::{HarmonicBath, HarmonicConfig, HarmonicMoments, HarmonicSampler};
-pub use isotropic_gas::{IsotropicGas, IsotropicGasConfig, Protocol};
+pub use isotropic_gas::{GasProtocol, IsotropicGas, IsotropicGasConfig};
 pub use von_mises_fisher::VonMisesFisher;
 
 use crate::Error;
-
-/// Where weight decay enters the update.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[non_exhaustive]
-pub enum Decay {
-    /// λ w is added to the gradient, before momentum: L₂ regularisation.
-    #[default]
-    Coupled,
-    /// The weights shrink by 1 − η λ beside the step, past momentum.
-    Decoupled,
-}
-
-/// How momentum enters the update.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[non_exhaustive]
-pub enum Momentum {
-    /// v′ = μ v + (1 − τ) g, then w′ = w − η v′.
-    #[default]
-    HeavyBall,
-    /// v′ = μ v + g, then w′ = w − η (g + μ v′): the convention of `PyTorch`, no dampening.
-    Nesterov,
-}
 
 /// A number that must be finite and satisfy `ok`.
 fn check(

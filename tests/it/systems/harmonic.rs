@@ -1,8 +1,8 @@
 //! Harmonic bath: closed forms in one dimension, identities in many, the simulation against both.
 
 use proptest::prelude::*;
-use thermograd::Error;
-use thermograd::systems::{Decay, HarmonicBath, HarmonicConfig, HarmonicMoments, Momentum, Random};
+use thermograd::systems::{HarmonicBath, HarmonicConfig, HarmonicMoments, Random};
+use thermograd::{Decay, Error, Optimizer};
 
 use super::{assert_agrees, assert_close, dot};
 
@@ -135,9 +135,7 @@ fn nesterov_in_one_dimension() {
         let m = one(
             a,
             s2,
-            HarmonicConfig::new(eta)
-                .momentum(mu)
-                .kind(Momentum::Nesterov),
+            HarmonicConfig::new(eta).optimizer(Optimizer::Nesterov { momentum: mu }),
         );
         let x: f64 = eta * a;
         let exact = eta * s2 * (1.0 + mu + mu * x * (1.0 + 2.0 * mu))
@@ -180,12 +178,12 @@ fn weight_decay_in_one_dimension() {
 fn stability_has_its_textbook_edge() {
     for mu in [0.0, 0.5, 0.9] {
         let nesterov = 2.0 * (1.0 + mu) / (1.0 + 2.0 * mu);
-        for (kind, edge) in [
-            (Momentum::HeavyBall, 2.0 * (1.0 + mu)),
-            (Momentum::Nesterov, nesterov),
+        for (rule, edge) in [
+            (Optimizer::SGD.with_momentum(mu), 2.0 * (1.0 + mu)),
+            (Optimizer::Nesterov { momentum: mu }, nesterov),
         ] {
             let at = |x: f64| {
-                let config = HarmonicConfig::new(x).momentum(mu).kind(kind);
+                let config = HarmonicConfig::new(x).optimizer(rule);
                 HarmonicBath::new(&[1.0], &[1.0], config).unwrap()
             };
             let (below, above) = (at(0.999 * edge), at(1.001 * edge));
@@ -325,9 +323,7 @@ fn simulation_agrees_with_the_moments() {
             .dampening(0.8)
             .weight_decay(0.3)
             .decay(Decay::Decoupled),
-        HarmonicConfig::new(0.1)
-            .momentum(0.9)
-            .kind(Momentum::Nesterov),
+        HarmonicConfig::new(0.1).optimizer(Optimizer::Nesterov { momentum: 0.9 }),
     ]
     .into_iter()
     .enumerate()
@@ -457,7 +453,7 @@ fn nonsense_is_refused() {
         config.momentum(-0.1),
         config.dampening(1.0),
         config.weight_decay(-1.0),
-        config.momentum(0.9).dampening(0.5).kind(Momentum::Nesterov),
+        config.optimizer(Optimizer::Nesterov { momentum: 1.0 }),
     ] {
         assert!(HarmonicBath::new(&[1.0], &[1.0], bad).is_err(), "{bad:?}");
     }

@@ -1,26 +1,26 @@
 //! Isotropic gas: radius, Z, rotation, memory and relaxation in every protocol.
 
-use thermograd::systems::{Decay, IsotropicGas, IsotropicGasConfig, Protocol, VonMisesFisher};
-use thermograd::{Error, Reading};
+use thermograd::systems::{GasProtocol, IsotropicGas, IsotropicGasConfig, VonMisesFisher};
+use thermograd::{Decay, Error, Reading};
 
 use super::{assert_agrees, assert_close, batch_means, dot, mean_and_error, squared};
 
-const fn fixed(learning_rate: f64, weight_decay: f64) -> Protocol {
-    Protocol::FixedLearningRate {
+const fn fixed(learning_rate: f64, weight_decay: f64) -> GasProtocol {
+    GasProtocol::FixedLearningRate {
         learning_rate,
         weight_decay,
     }
 }
 
-const fn effective(effective_learning_rate: f64, weight_decay: f64) -> Protocol {
-    Protocol::FixedEffectiveLearningRate {
+const fn effective(effective_learning_rate: f64, weight_decay: f64) -> GasProtocol {
+    GasProtocol::FixedEffectiveLearningRate {
         effective_learning_rate,
         weight_decay,
     }
 }
 
-const fn sphere(effective_learning_rate: f64) -> Protocol {
-    Protocol::FixedSphere {
+const fn sphere(effective_learning_rate: f64) -> GasProtocol {
+    GasProtocol::FixedSphere {
         effective_learning_rate,
     }
 }
