@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 use thermograd::pressure::{self, Bath};
-use thermograd::systems::{IsotropicGas, IsotropicGasConfig, Protocol as Held, Random};
+use thermograd::systems::{GasProtocol as Held, IsotropicGas, IsotropicGasConfig, Random};
 use thermograd::{
     CATALOGUE, Config, Ensemble, Error, Estimate, GroupId, Groups, Moment, Observer, Piece,
     Protocol, Reading, Step, Sums, Symmetry, Window, from_fn, temperature,
