@@ -47,7 +47,7 @@ fn scores(rho: f64, steps: usize, seeds: u64, nonlinear: bool) -> Scores {
 fn check(rho: f64, steps: usize, seeds: u64, nonlinear: bool) -> String {
     let found = scores(rho, steps, seeds, nonlinear);
     let n = found.ready as f64;
-    if found.ready < seeds as usize / 10 {
+    if n < seeds as f64 / 10.0 {
         return format!("rho {rho:4}, n {steps:6}: pending ({n} of {seeds} ready)");
     }
     let rms = (found.squares / n).sqrt();

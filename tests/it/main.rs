@@ -1,6 +1,7 @@
 //! One integration binary, a module for each law.
 #![allow(
     clippy::unwrap_used,
+    clippy::panic,
     clippy::too_many_lines,
     reason = "a test says what it expects by failing, and a law is told in one place"
 )]
