@@ -1,1 +1,16 @@
-//! Whether a run has settled, and if not, how long still.
+//! Has training arrived: correlation times, burn-in, tests of stationarity and of thermality.
+
+pub mod autocorrelation;
+pub mod burn_in;
+mod support;
+
+pub use autocorrelation::{
+    Blocking, CorrelationTime, Spacing, Truncation, autocorrelation, autocovariance,
+    autocovariance_direct, batch_means_estimate, correlated_mean, ess_bulk, ess_mean, ess_quantile,
+    ess_tail, mcse_mean, mcse_quantile, mcse_sd, statistical_inefficiency,
+    statistical_inefficiency_multiple, thinning,
+};
+pub use burn_in::{
+    BurnIn, InitialSequenceConfig, LagGrid, LagWindow, Objective, WindowConfig,
+    detect_by_initial_sequence, detect_by_window, detect_equilibration, mser, mser5,
+};
