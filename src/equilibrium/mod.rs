@@ -4,6 +4,8 @@ pub mod autocorrelation;
 pub mod burn_in;
 pub mod stationarity;
 mod support;
+pub mod thermal;
+pub mod verdict;
 
 pub use autocorrelation::{
     Blocking, CorrelationTime, Spacing, Truncation, autocorrelation, autocovariance,
@@ -18,4 +20,12 @@ pub use burn_in::{
 pub use stationarity::{
     Drift, TestConfig, TestResult, drift, geweke, kendall_tau, kpss, kpss_statistic, rhat,
     rhat_bulk, rhat_folded, rhat_split, trend,
+};
+pub use thermal::{
+    AreaRate, Balance, Circulation, EnsembleCheck, EnsembleRun, Heterogeneity, MaxwellBoltzmann,
+    Slope, Width, area_rates, ensemble_test, equipartition, estimate_heterogeneity,
+    kinetic_virial_balance, maxwell_boltzmann, thermometer_agreement,
+};
+pub use verdict::{
+    Cause, Check, Direction, Finding, Observable, Outcome, Verdict, VerdictConfig, verdict,
 };

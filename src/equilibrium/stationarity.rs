@@ -42,6 +42,9 @@ pub struct TestConfig {
     /// residuals of a straight line by an initial monotone sequence. A known relaxation time τ
     /// of exponential memory means g = 2τ.
     pub inefficiency: Option<f64>,
+    /// An estimated inefficiency is never taken below this: 1 by default. Twice the known
+    /// relaxation time of the slowest motion belongs here, if the series might not show it.
+    pub least_inefficiency: f64,
     /// Refuse below this many effective observations N/g: 50 by default.
     pub least_n_eff: f64,
     /// Length of a batch in units of g, at least: 10 by default.
@@ -56,6 +59,7 @@ impl Default for TestConfig {
     fn default() -> Self {
         Self {
             inefficiency: None,
+            least_inefficiency: 1.0,
             least_n_eff: 50.0,
             batch_length: 10.0,
             most_batches: 20,
@@ -74,6 +78,12 @@ impl TestConfig {
                 "a finite number of at least 1",
             )?;
         }
+        check_range(
+            "least_inefficiency",
+            self.least_inefficiency,
+            self.least_inefficiency.is_finite() && self.least_inefficiency >= 1.0,
+            "a finite number of at least 1",
+        )?;
         check_range(
             "least_n_eff",
             self.least_n_eff,
@@ -126,7 +136,9 @@ pub(crate) fn plan(series: &[f64], config: &TestConfig) -> Reading<Plan> {
         return Reading::Undefined(LINE);
     }
     let g = config.inefficiency.unwrap_or_else(|| {
-        correlation_time_centred(&residuals, Truncation::InitialMonotone).inefficiency
+        correlation_time_centred(&residuals, Truncation::InitialMonotone)
+            .inefficiency
+            .max(config.least_inefficiency)
     });
     let n_eff = n as f64 / g;
     let needed = config
@@ -315,6 +327,49 @@ pub fn geweke(series: &[f64], config: &TestConfig) -> Result<Reading<TestResult>
             n_eff: plan.n_eff,
         }
     }))
+}
+
+/// The drift of a series whose transient is curved: slope against the noise about a polynomial.
+///
+/// A steep, smooth relaxation leaves a correlated residual about its line, and [`plan`] must then
+/// refuse. Its residual about a quintic is the noise alone; but so, in part, is that of a slow
+/// stationary series, so that this takes twice as many effective observations.
+pub(crate) fn drift_curved(series: &[f64], config: &TestConfig) -> Option<Drift> {
+    let c = centred(series)?;
+    let n = series.len();
+    if n < SHORTEST {
+        return None;
+    }
+    let (line, slope) = detrended(&c.values);
+    let residuals = support::without_quintic(&line);
+    if residuals.iter().all(|r| r.abs() < 1e-13) {
+        return None;
+    }
+    let g = config.inefficiency.unwrap_or_else(|| {
+        correlation_time_centred(&residuals, Truncation::InitialMonotone)
+            .inefficiency
+            .max(config.least_inefficiency)
+    });
+    let size = n as f64;
+    let n_eff = size / g;
+    if n_eff < 2.0 * config.least_n_eff {
+        return None;
+    }
+    let variance = support::variance(&residuals);
+    let error = (12.0 * variance * g / (size * (size * size - 1.0))).sqrt();
+    let t = slope / error;
+    let degrees_of_freedom = n_eff / 3.0;
+    t.is_finite().then(|| Drift {
+        rate: Estimate {
+            value: c.scale * slope,
+            std_error: c.scale * error,
+            n_eff,
+        },
+        relative_change: slope * size / variance.sqrt(),
+        t,
+        degrees_of_freedom,
+        p_value: law::student_two_sided(t, degrees_of_freedom),
+    })
 }
 
 /// Upper tail of ∫ B(t)² dt for a Brownian bridge B: the limit law of KPSS (and Cramér-von Mises).

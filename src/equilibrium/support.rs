@@ -156,6 +156,40 @@ pub(crate) fn detrended(series: &[f64]) -> (Vec<f64>, f64) {
     (residuals, slope)
 }
 
+/// Residuals of the least-squares polynomial of degree five in time.
+pub(crate) fn without_quintic(series: &[f64]) -> Vec<f64> {
+    let n = series.len();
+    let mut out = series.to_vec();
+    let mut basis: Vec<Vec<f64>> = Vec::with_capacity(6);
+    for degree in 0..6 {
+        // Legendre-like: the power on [-1, 1], made orthogonal to those before it, twice.
+        let mut next: Vec<f64> = (0..n)
+            .map(|i| (2.0 * (i as f64 + 0.5) / n as f64 - 1.0).powi(degree))
+            .collect();
+        for _ in 0..2 {
+            for known in &basis {
+                let along = dot(known, &next);
+                for (x, k) in next.iter_mut().zip(known) {
+                    *x -= along * k;
+                }
+            }
+        }
+        let norm = dot(&next, &next).sqrt();
+        if norm <= 1e-9 {
+            break;
+        }
+        for x in &mut next {
+            *x /= norm;
+        }
+        let along = dot(&out, &next);
+        for (x, k) in out.iter_mut().zip(&next) {
+            *x -= along * k;
+        }
+        basis.push(next);
+    }
+    out
+}
+
 /// Means of `batches` equal runs; what does not fill them is left out at the start.
 pub(crate) fn batch_means(series: &[f64], batches: usize) -> Vec<f64> {
     if batches == 0 || series.len() < batches {
