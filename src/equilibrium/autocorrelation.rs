@@ -248,10 +248,7 @@ impl<'a> Pooled<'a> {
     }
 
     fn products(&self, lag: usize) -> usize {
-        self.parts
-            .iter()
-            .map(|p| p.len().saturating_sub(lag))
-            .sum()
+        self.parts.iter().map(|p| p.len().saturating_sub(lag)).sum()
     }
 
     fn first_zero(&mut self, sparse: Truncation) -> (f64, usize) {
@@ -277,12 +274,9 @@ impl<'a> Pooled<'a> {
 
     fn initial_sequence(&mut self, rule: Truncation) -> (f64, usize) {
         let variance = self.sum(0);
-        let pairs = initial_sequence(
-            rule,
-            0,
-            self.longest / 2,
-            |m| self.sum(2 * m) + self.sum(2 * m + 1),
-        );
+        let pairs = initial_sequence(rule, 0, self.longest / 2, |m| {
+            self.sum(2 * m) + self.sum(2 * m + 1)
+        });
         let last = (2 * pairs.len()).saturating_sub(1);
         (2.0 * pairs.iter().sum::<f64>() / variance - 1.0, last)
     }
@@ -597,7 +591,8 @@ fn effective_size(chains: &[Vec<f64>]) -> Option<f64> {
     }
     let mut i = 2;
     while i + 1 < end {
-        let before = kept.get(i - 2).copied().unwrap_or(0.0) + kept.get(i - 1).copied().unwrap_or(0.0);
+        let before =
+            kept.get(i - 2).copied().unwrap_or(0.0) + kept.get(i - 1).copied().unwrap_or(0.0);
         let here = kept.get(i).copied().unwrap_or(0.0) + kept.get(i + 1).copied().unwrap_or(0.0);
         if here > before {
             for slot in kept.iter_mut().skip(i).take(2) {
@@ -606,11 +601,15 @@ fn effective_size(chains: &[Vec<f64>]) -> Option<f64> {
         }
         i += 2;
     }
-    let tau = 2.0 * kept.iter().take(end).sum::<f64>() - 1.0 + kept.get(end).copied().unwrap_or(0.0);
+    let tau =
+        2.0 * kept.iter().take(end).sum::<f64>() - 1.0 + kept.get(end).copied().unwrap_or(0.0);
     Some(total / tau.max(total.log10().recip()))
 }
 
-fn size_reading(replicas: &[&[f64]], size: impl FnOnce() -> Option<f64>) -> Result<Reading<f64>, Error> {
+fn size_reading(
+    replicas: &[&[f64]],
+    size: impl FnOnce() -> Option<f64>,
+) -> Result<Reading<f64>, Error> {
     let n = check_equal("replica", replicas)?;
     if n < SHORTEST {
         return Ok(Reading::Pending {
@@ -999,14 +998,16 @@ pub fn batch_means_estimate(series: &[f64], batches: usize) -> Result<Reading<Es
         });
     }
     let means = batch_means(series, batches);
-    Ok(centred_at(&means, mean(&means)).map_or(Reading::Undefined(CONSTANT), |c| {
-        let b = batches as f64;
-        Reading::Ready(Estimate {
-            value: c.centre,
-            std_error: c.scale * (support::variance(&c.values) / b).sqrt(),
-            n_eff: b,
-        })
-    }))
+    Ok(
+        centred_at(&means, mean(&means)).map_or(Reading::Undefined(CONSTANT), |c| {
+            let b = batches as f64;
+            Reading::Ready(Estimate {
+                value: c.centre,
+                std_error: c.scale * (support::variance(&c.values) / b).sqrt(),
+                n_eff: b,
+            })
+        }),
+    )
 }
 
 #[cfg(test)]

@@ -158,7 +158,8 @@ pub fn detect_equilibration(series: &[f64], grid: LagGrid) -> Result<Reading<Bur
 
     let mut best: Option<BurnIn> = None;
     let mut finish = |origin: usize, g: f64, n_eff: f64| -> f64 {
-        let better = best.is_none_or(|b| n_eff > b.n_eff || (n_eff == b.n_eff && origin < b.origin));
+        let better =
+            best.is_none_or(|b| n_eff > b.n_eff || (n_eff == b.n_eff && origin < b.origin));
         if better {
             best = Some(BurnIn {
                 origin,
@@ -452,9 +453,8 @@ pub fn detect_by_initial_sequence(
     let Some(values) = centred_together(replicas, n) else {
         return Ok(Reading::Undefined(CONSTANT));
     };
-    let last = (n - 1 - config.kept_pairs.max(1)).min(count(
-        (n as f64 * (1.0 - config.padding)).round_ties_even(),
-    ));
+    let last = (n - 1 - config.kept_pairs.max(1))
+        .min(count((n as f64 * (1.0 - config.padding)).round_ties_even()));
     let suffixes = Suffixes::new(&values, n);
     let stretch = (n / 32).clamp(256, 8192);
     let mut long_run = Vec::with_capacity(last + 1);
@@ -464,8 +464,10 @@ pub fn detect_by_initial_sequence(
         long_run.extend(stretch_variances(&values, &suffixes, from, until, config));
         from = until;
     }
-    Ok(choose(&suffixes, &long_run, values.len(), n, config.objective)
-        .map_or(Reading::Undefined(CONSTANT), Reading::Ready))
+    Ok(
+        choose(&suffixes, &long_run, values.len(), n, config.objective)
+            .map_or(Reading::Undefined(CONSTANT), Reading::Ready),
+    )
 }
 
 /// Long-run variances of the starts `from..until`.
@@ -591,8 +593,7 @@ pub fn detect_by_window(
         LagWindow::SquareRoot => count(((n - start) as f64).sqrt().round_ties_even()),
         LagWindow::Fixed(lags) => lags,
     };
-    let last =
-        (n - margin).min(count((n as f64 * (1.0 - config.padding)).round_ties_even()));
+    let last = (n - margin).min(count((n as f64 * (1.0 - config.padding)).round_ties_even()));
     let suffixes = Suffixes::new(&values, n);
     let mut long_run: Vec<f64> = (0..=last).map(|s| -suffixes.moments(s).1).collect();
     let mut starts: Vec<usize> = (0..=last).rev().collect();
@@ -606,6 +607,8 @@ pub fn detect_by_window(
         lag += 1;
         starts.retain(|&start| lag < width(start));
     }
-    Ok(choose(&suffixes, &long_run, values.len(), n, config.objective)
-        .map_or(Reading::Undefined(CONSTANT), Reading::Ready))
+    Ok(
+        choose(&suffixes, &long_run, values.len(), n, config.objective)
+            .map_or(Reading::Undefined(CONSTANT), Reading::Ready),
+    )
 }

@@ -2,6 +2,7 @@
 
 pub mod autocorrelation;
 pub mod burn_in;
+pub mod diagnostics;
 pub mod stationarity;
 mod support;
 pub mod thermal;
@@ -17,6 +18,7 @@ pub use burn_in::{
     BurnIn, InitialSequenceConfig, LagGrid, LagWindow, Objective, WindowConfig,
     detect_by_initial_sequence, detect_by_window, detect_equilibration, mser, mser5,
 };
+pub use diagnostics::{Dynamics, Sasa, distance, fdr1, fdr2, pflug, sasa};
 pub use stationarity::{
     Drift, TestConfig, TestResult, drift, geweke, kendall_tau, kpss, kpss_statistic, rhat,
     rhat_bulk, rhat_folded, rhat_split, trend,

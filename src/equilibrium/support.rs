@@ -112,7 +112,9 @@ pub(crate) fn centred_at(series: &[f64], centre: f64) -> Option<Centred> {
     if is_constant(series) {
         return None;
     }
-    let scale = series.iter().fold(0.0_f64, |m, x| m.max((x - centre).abs()));
+    let scale = series
+        .iter()
+        .fold(0.0_f64, |m, x| m.max((x - centre).abs()));
     if scale <= 0.0 {
         return None;
     }
@@ -247,7 +249,8 @@ impl<'a> LagSums<'a> {
         }
         #[cfg(feature = "fft")]
         if lag >= self.sums.len() && lag >= 48 && self.values.len() > 256 {
-            if let Some(all) = super::autocorrelation::lag_sums_fft(self.values, self.values.len() - 1)
+            if let Some(all) =
+                super::autocorrelation::lag_sums_fft(self.values, self.values.len() - 1)
             {
                 self.sums = all;
             }
@@ -320,11 +323,6 @@ pub(crate) const fn steps(x: f64) -> u64 {
 /// Tail probabilities and quantiles, in one place so that no caller meets a fallible constructor.
 pub(crate) mod law {
     use statrs::distribution::{ChiSquared, ContinuousCDF, FisherSnedecor, Normal, StudentsT};
-
-    /// Two-sided tail of a standard normal.
-    pub(crate) fn normal_two_sided(z: f64) -> f64 {
-        statrs::function::erf::erfc(z.abs() / std::f64::consts::SQRT_2).clamp(0.0, 1.0)
-    }
 
     /// Φ(z).
     pub(crate) fn normal_cdf(z: f64) -> f64 {

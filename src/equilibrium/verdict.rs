@@ -36,7 +36,7 @@
 //! CALIBRATION
 
 use super::stationarity::{Drift, TestConfig, drift_by, drift_curved, plan};
-use super::support::{check, check_range, law};
+use super::support::{batch_means, check, check_range, detrended, is_constant, law};
 use super::thermal::{Circulation, equipartition};
 use crate::error::Error;
 use crate::estimate::{Estimate, Reading};
@@ -309,7 +309,10 @@ impl std::fmt::Display for Verdict {
                 more_steps,
                 observable,
                 ..
-            } => write!(f, "insufficient data: {observable} needs {more_steps} more steps"),
+            } => write!(
+                f,
+                "insufficient data: {observable} needs {more_steps} more steps"
+            ),
             Self::SteadyNotThermal {
                 cause,
                 effect,
@@ -341,7 +344,9 @@ fn holm(p_values: &[f64], planned: usize) -> Vec<f64> {
     let mut adjusted = vec![1.0; p_values.len()];
     let mut running = 0.0_f64;
     for (rank, (p, index)) in order.into_iter().enumerate() {
-        running = running.max(p * planned.saturating_sub(rank).max(1) as f64).min(1.0);
+        running = running
+            .max(p * planned.saturating_sub(rank).max(1) as f64)
+            .min(1.0);
         if let Some(slot) = adjusted.get_mut(index) {
             *slot = running;
         }
@@ -382,7 +387,9 @@ fn attempt_drift(
             *slowest = slowest.min(plan.n_eff);
             match drift_by(series, &plan) {
                 Reading::Ready(found) => made(found),
-                _ => Attempt::Constant,
+                // The scatter of batch means is zero: all of one value, or all on a line.
+                _ if is_constant(&batch_means(series, plan.batches)) => Attempt::Constant,
+                _ => made(noiseless(series)),
             }
         }
         Reading::Pending { seen, needed } => match drift_curved(series, tests) {
@@ -390,7 +397,24 @@ fn attempt_drift(
             Some(found) if found.p_value < config.level => made(found),
             _ => Attempt::TooShort { seen, needed },
         },
-        Reading::Undefined(_) => Attempt::Constant,
+        Reading::Undefined(_) if is_constant(series) => Attempt::Constant,
+        Reading::Undefined(_) => made(noiseless(series)),
+    }
+}
+
+/// A straight line without noise: a drift beyond doubt, with no error bar to divide by.
+fn noiseless(series: &[f64]) -> Drift {
+    let (_, slope) = detrended(series);
+    Drift {
+        rate: Estimate {
+            value: slope,
+            std_error: 0.0,
+            n_eff: series.len() as f64,
+        },
+        relative_change: f64::MAX.copysign(slope),
+        t: f64::MAX.copysign(slope),
+        degrees_of_freedom: f64::MAX,
+        p_value: 0.0,
     }
 }
 
