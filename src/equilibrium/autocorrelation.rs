@@ -76,10 +76,10 @@ pub(crate) fn lag_sums_fft(values: &[f64], max_lag: usize) -> Option<Vec<f64>> {
 
 fn lag_sums(values: &[f64], max_lag: usize) -> Vec<f64> {
     #[cfg(feature = "fft")]
-    if max_lag > 48 {
-        if let Some(sums) = lag_sums_fft(values, max_lag) {
-            return sums;
-        }
+    if max_lag > 48
+        && let Some(sums) = lag_sums_fft(values, max_lag)
+    {
+        return sums;
     }
     lag_sums_direct(values, max_lag)
 }
@@ -584,10 +584,10 @@ fn effective_size(chains: &[Vec<f64>]) -> Option<f64> {
     }
     // `kept[..end]` counts twice; the one after it is the last even lag, which counts once.
     let end = t.saturating_sub(1);
-    if even > 0.0 {
-        if let Some(slot) = kept.get_mut(end) {
-            *slot = even;
-        }
+    if even > 0.0
+        && let Some(slot) = kept.get_mut(end)
+    {
+        *slot = even;
     }
     let mut i = 2;
     while i + 1 < end {

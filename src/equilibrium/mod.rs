@@ -1,5 +1,10 @@
 //! Has training arrived: correlation times, burn-in, tests of stationarity and of thermality.
 
+#![expect(
+    clippy::doc_markdown,
+    reason = "inline formulas carry subscripts, which are no code"
+)]
+
 pub mod autocorrelation;
 pub mod burn_in;
 pub mod diagnostics;

@@ -248,12 +248,13 @@ impl<'a> LagSums<'a> {
             return 0.0;
         }
         #[cfg(feature = "fft")]
-        if lag >= self.sums.len() && lag >= 48 && self.values.len() > 256 {
-            if let Some(all) =
+        if lag >= self.sums.len()
+            && lag >= 48
+            && self.values.len() > 256
+            && let Some(all) =
                 super::autocorrelation::lag_sums_fft(self.values, self.values.len() - 1)
-            {
-                self.sums = all;
-            }
+        {
+            self.sums = all;
         }
         while self.sums.len() <= lag {
             let t = self.sums.len();

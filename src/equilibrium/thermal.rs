@@ -245,12 +245,15 @@ pub fn estimate_heterogeneity(estimates: &[Estimate]) -> Result<Reading<Heteroge
     }))
 }
 
+/// How many batches, and the batch means of every series.
+type Batched = (usize, Vec<Vec<f64>>);
+
 /// Batch means of several series, by a common number of batches that is right for each.
 fn common_batches(
     place: &str,
     series: &[&[f64]],
     config: &TestConfig,
-) -> Result<Reading<(usize, Vec<Vec<f64>>)>, Error> {
+) -> Result<Reading<Batched>, Error> {
     check_all(place, series)?;
     config.check()?;
     if series.len() < 2 {
@@ -375,13 +378,10 @@ pub fn thermometer_agreement(
         at(i + 1) - at(0)
     });
     let b = batches as f64;
-    let (quadratic, _) = match hotelling(&difference) {
-        Some(found) => found,
-        None => {
-            return Ok(Reading::Undefined(Reason::Degenerate(
-                "two thermometers are copies of each other",
-            )));
-        }
+    let Some(quadratic) = hotelling(&difference) else {
+        return Ok(Reading::Undefined(Reason::Degenerate(
+            "two thermometers are copies of each other",
+        )));
     };
     let (above, below) = ((k - 1) as f64, b - k as f64 + 1.0);
     let statistic = quadratic * below / ((b - 1.0) * above);
@@ -406,9 +406,9 @@ pub fn thermometer_agreement(
     }))
 }
 
-/// Hotelling's T² of the mean over columns against zero, with that mean; `None` where the
-/// covariance is singular.
-fn hotelling(columns: &DMatrix<f64>) -> Option<(f64, DVector<f64>)> {
+/// Hotelling's T² of the mean over columns against zero; `None` where the covariance is
+/// singular.
+fn hotelling(columns: &DMatrix<f64>) -> Option<f64> {
     let b = columns.ncols() as f64;
     let centre = columns.column_mean();
     let mut deviations = columns.clone();
@@ -428,7 +428,7 @@ fn hotelling(columns: &DMatrix<f64>) -> Option<(f64, DVector<f64>)> {
     let reduced = centre.component_div(&scale);
     let factor = correlation.cholesky()?;
     let value = b * reduced.dot(&factor.solve(&reduced));
-    value.is_finite().then_some((value, centre))
+    value.is_finite().then_some(value)
 }
 
 // ---------------------------------------------------------------------------------------------
@@ -929,6 +929,73 @@ pub struct Circulation {
     pub largest_angular: f64,
 }
 
+/// A trajectory in its leading principal components.
+struct Components {
+    /// One series for each component, in units of √unit.
+    scores: Vec<Vec<f64>>,
+    /// Their variances in units of `unit`, largest first.
+    variances: Vec<f64>,
+    unit: f64,
+}
+
+/// The trajectory of checked, equal, non-empty coordinates in its leading components.
+fn leading_components(coordinates: &[&[f64]], components: usize) -> Reading<Components> {
+    let d = coordinates.len();
+    let n = coordinates.first().map_or(0, |c| c.len());
+    let centres: Vec<f64> = coordinates.iter().map(|c| mean(c)).collect();
+    let largest = coordinates
+        .iter()
+        .zip(&centres)
+        .flat_map(|(c, m)| c.iter().map(move |x| (x - m).abs()))
+        .fold(0.0_f64, f64::max);
+    if largest <= 0.0 {
+        return Reading::Undefined(CONSTANT);
+    }
+    let scaled: Vec<Vec<f64>> = coordinates
+        .iter()
+        .zip(&centres)
+        .map(|(c, m)| c.iter().map(|x| (x - m) / largest).collect())
+        .collect();
+    let mut covariance = DMatrix::zeros(d, d);
+    for (i, a) in scaled.iter().enumerate() {
+        for (j, b) in scaled.iter().enumerate().take(i + 1) {
+            let c = support::dot(a, b) / n as f64;
+            covariance[(i, j)] = c;
+            covariance[(j, i)] = c;
+        }
+    }
+    let Some(eigen) = SymmetricEigen::try_new(covariance, 1e-14, 10_000) else {
+        return Reading::Undefined(Reason::Degenerate(
+            "the covariance has no principal components",
+        ));
+    };
+    let mut order: Vec<usize> = (0..d).collect();
+    order.sort_by(|a, b| eigen.eigenvalues[*b].total_cmp(&eigen.eigenvalues[*a]));
+    order.truncate(components);
+    let variances: Vec<f64> = order.iter().map(|i| eigen.eigenvalues[*i]).collect();
+    if variances.iter().any(|v| *v <= 1e-14 * variances[0]) {
+        return Reading::Undefined(Reason::Degenerate("a leading component has no variance"));
+    }
+    let scores = order
+        .iter()
+        .map(|&k| {
+            let mut score = vec![0.0; n];
+            for (i, coordinate) in scaled.iter().enumerate() {
+                let weight = eigen.eigenvectors[(i, k)];
+                for (s, x) in score.iter_mut().zip(coordinate) {
+                    *s += weight * x;
+                }
+            }
+            score
+        })
+        .collect();
+    Reading::Ready(Components {
+        scores,
+        variances,
+        unit: largest * largest,
+    })
+}
+
 /// Probability currents: the rate at which a trajectory sweeps area in planes of its leading
 /// principal components.
 ///
@@ -997,55 +1064,11 @@ pub fn area_rates(
             needed: 3,
         });
     }
-    let centres: Vec<f64> = coordinates.iter().map(|c| mean(c)).collect();
-    let largest = coordinates
-        .iter()
-        .zip(&centres)
-        .flat_map(|(c, m)| c.iter().map(move |x| (x - m).abs()))
-        .fold(0.0_f64, f64::max);
-    if largest <= 0.0 {
-        return Ok(Reading::Undefined(CONSTANT));
-    }
-    let scaled: Vec<Vec<f64>> = coordinates
-        .iter()
-        .zip(&centres)
-        .map(|(c, m)| c.iter().map(|x| (x - m) / largest).collect())
-        .collect();
-    let mut covariance = DMatrix::zeros(d, d);
-    for (i, a) in scaled.iter().enumerate() {
-        for (j, b) in scaled.iter().enumerate().take(i + 1) {
-            let c = support::dot(a, b) / n as f64;
-            covariance[(i, j)] = c;
-            covariance[(j, i)] = c;
-        }
-    }
-    let Some(eigen) = SymmetricEigen::try_new(covariance, 1e-14, 10_000) else {
-        return Ok(Reading::Undefined(Reason::Degenerate(
-            "the covariance has no principal components",
-        )));
-    };
-    let mut order: Vec<usize> = (0..d).collect();
-    order.sort_by(|a, b| eigen.eigenvalues[*b].total_cmp(&eigen.eigenvalues[*a]));
-    order.truncate(components);
-    let variances: Vec<f64> = order.iter().map(|i| eigen.eigenvalues[*i]).collect();
-    if variances.iter().any(|v| *v <= 1e-14 * variances[0]) {
-        return Ok(Reading::Undefined(Reason::Degenerate(
-            "a leading component has no variance",
-        )));
-    }
-    let scores: Vec<Vec<f64>> = order
-        .iter()
-        .map(|&k| {
-            let mut score = vec![0.0; n];
-            for (i, coordinate) in scaled.iter().enumerate() {
-                let weight = eigen.eigenvectors[(i, k)];
-                for (s, x) in score.iter_mut().zip(coordinate) {
-                    *s += weight * x;
-                }
-            }
-            score
-        })
-        .collect();
+    let Components {
+        scores,
+        variances,
+        unit,
+    } = ready!(leading_components(coordinates, components));
     let mut batches = config.most_batches;
     let mut n_eff = f64::INFINITY;
     for score in &scores {
@@ -1053,7 +1076,6 @@ pub fn area_rates(
         batches = batches.min(plan.batches);
         n_eff = n_eff.min(plan.n_eff);
     }
-    let unit = largest * largest;
     let mut planes = Vec::new();
     let mut least = 1.0_f64;
     for (i, (a, va)) in scores.iter().zip(&variances).enumerate() {

@@ -167,6 +167,16 @@ pub enum Check {
     NoCurrents,
 }
 
+impl Check {
+    fn subject(&self) -> String {
+        match self {
+            Self::Drift(name) => name.clone(),
+            Self::EqualTemperatures => "the temperatures".to_owned(),
+            Self::NoCurrents => "the currents".to_owned(),
+        }
+    }
+}
+
 /// What a test found.
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
@@ -522,18 +532,18 @@ fn conclude(attempts: &[(Check, Attempt)], level: f64, slowest: f64) -> Verdict 
                 let adjusted = adjusted.next().unwrap_or(1.0);
                 let alarm = adjusted < level && made.effect.abs() >= made.least;
                 match (check, &made.drift) {
-                    (Check::Drift(name), Some(drift)) if alarm => {
-                        if drifting.is_none_or(|(_, d)| drift.p_value < d.p_value) {
-                            drifting = Some((name, drift));
-                        }
+                    (Check::Drift(name), Some(drift))
+                        if alarm && drifting.is_none_or(|(_, d)| drift.p_value < d.p_value) =>
+                    {
+                        drifting = Some((name, drift));
                     }
                     (Check::EqualTemperatures, _) if alarm => {
                         unthermal = Some((Cause::UnequalTemperatures, made));
                     }
-                    (Check::NoCurrents, _) if alarm => {
-                        if unthermal.is_none_or(|(_, m)| made.p_value < m.p_value) {
-                            unthermal = Some((Cause::Currents, made));
-                        }
+                    (Check::NoCurrents, _)
+                        if alarm && unthermal.is_none_or(|(_, m)| made.p_value < m.p_value) =>
+                    {
+                        unthermal = Some((Cause::Currents, made));
                     }
                     _ => {}
                 }
@@ -548,12 +558,7 @@ fn conclude(attempts: &[(Check, Attempt)], level: f64, slowest: f64) -> Verdict 
                 all_constant = false;
                 let more = needed.saturating_sub(seen).max(1);
                 if short.as_ref().is_none_or(|(most, _)| more > *most) {
-                    let name = match check {
-                        Check::Drift(name) => name.clone(),
-                        Check::EqualTemperatures => "the temperatures".to_owned(),
-                        Check::NoCurrents => "the currents".to_owned(),
-                    };
-                    short = Some((more, name));
+                    short = Some((more, check.subject()));
                 }
                 Outcome::TooShort { seen, needed }
             }
@@ -565,13 +570,11 @@ fn conclude(attempts: &[(Check, Attempt)], level: f64, slowest: f64) -> Verdict 
         });
     }
     if let Some((name, drift)) = drifting {
+        let rises = drift.rate.value > 0.0;
+        let (up, down) = (Direction::Rising, Direction::Falling);
         return Verdict::OutOfEquilibrium {
             observable: name.to_owned(),
-            direction: if drift.rate.value > 0.0 {
-                Direction::Rising
-            } else {
-                Direction::Falling
-            },
+            direction: if rises { up } else { down },
             rate: drift.rate,
             sigmas: drift.sigmas(),
             evidence,
