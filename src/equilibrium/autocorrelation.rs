@@ -251,6 +251,14 @@ impl<'a> Pooled<'a> {
         self.parts.iter().map(|p| p.len().saturating_sub(lag)).sum()
     }
 
+    /// g as the rule sums it, and the last lag.
+    fn sum_by(&mut self, rule: Truncation) -> (f64, usize) {
+        match rule {
+            Truncation::FirstZero | Truncation::FirstZeroSparse => self.first_zero(rule),
+            _ => self.initial_sequence(rule),
+        }
+    }
+
     fn first_zero(&mut self, sparse: Truncation) -> (f64, usize) {
         let variance = self.sum(0) / self.total as f64;
         let replicas = self.parts.len();
@@ -348,11 +356,17 @@ pub(crate) fn correlation_time_centred(values: &[f64], rule: Truncation) -> Corr
 fn pooled_time(parts: &[Vec<f64>], rule: Truncation) -> CorrelationTime {
     let mut pooled = Pooled::new(parts);
     let total = pooled.total;
-    let (g, last) = match rule {
-        Truncation::FirstZero | Truncation::FirstZeroSparse => pooled.first_zero(rule),
-        _ => pooled.initial_sequence(rule),
-    };
+    let (g, last) = pooled.sum_by(rule);
     CorrelationTime::new(g, total, last)
+}
+
+/// The inefficiency of an already centred series by an initial monotone sequence, without the
+/// floor at 1: white noise scatters around 1, and an alternating series is below.
+pub(crate) fn inefficiency_unfloored(values: Vec<f64>) -> f64 {
+    Pooled::new(&[values])
+        .sum_by(Truncation::InitialMonotone)
+        .0
+        .max(0.05)
 }
 
 /// Statistical inefficiency, integrated autocorrelation time and effective sample size.

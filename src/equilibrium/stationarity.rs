@@ -22,7 +22,9 @@
 //! correlation time is known and given. And stationary is not thermal: a system under a constant
 //! current passes all of these (see [`thermal`](super::thermal)).
 
-use super::autocorrelation::{Truncation, correlation_time_centred, rank_normalised, split_halves};
+use super::autocorrelation::{
+    Truncation, correlation_time_centred, inefficiency_unfloored, rank_normalised, split_halves,
+};
 use super::support::{
     self, batch_means, centred, check, check_equal, check_range, count, detrended, is_constant,
     law, mean, steps,
@@ -118,6 +120,14 @@ const FEWEST_BATCHES: usize = 4;
 /// Below this the autocorrelation itself is no estimate.
 const SHORTEST: usize = 20;
 
+/// An inefficiency estimated from the residuals of a line, less its bias.
+///
+/// Removing a line takes 2 S/N, S the spectral density at zero, from each of the 3 g lags (both
+/// signs) that the sum covers: g comes out low by the fraction 6 g/N.
+fn line_corrected(inefficiency: f64, n: usize) -> f64 {
+    inefficiency * (1.0 + 6.0 * inefficiency / n as f64)
+}
+
 /// The plan of a checked series under a checked configuration.
 pub(crate) fn plan(series: &[f64], config: &TestConfig) -> Reading<Plan> {
     let n = series.len();
@@ -136,9 +146,7 @@ pub(crate) fn plan(series: &[f64], config: &TestConfig) -> Reading<Plan> {
         return Reading::Undefined(LINE);
     }
     let g = config.inefficiency.unwrap_or_else(|| {
-        correlation_time_centred(&residuals, Truncation::InitialMonotone)
-            .inefficiency
-            .max(config.least_inefficiency)
+        line_corrected(inefficiency_unfloored(residuals), n).max(config.least_inefficiency)
     });
     let n_eff = n as f64 / g;
     let needed = config
@@ -319,7 +327,17 @@ pub fn geweke(series: &[f64], config: &TestConfig) -> Result<Reading<TestResult>
         let first = mean(c.values.get(..head).unwrap_or(&[]));
         let last = mean(c.values.get(n - tail..).unwrap_or(&[]));
         let (residuals, _) = detrended(&c.values);
-        let long_run = support::variance(&residuals) * plan.inefficiency;
+        let variance = support::variance(&residuals);
+        // Here the inefficiency is a divisor, and its floor at 1 would only blunt the test.
+        let g = config
+            .inefficiency
+            .unwrap_or_else(|| line_corrected(inefficiency_unfloored(residuals), n));
+        let g = if config.least_inefficiency > 1.0 {
+            g.max(config.least_inefficiency)
+        } else {
+            g
+        };
+        let long_run = variance * g;
         let z = (first - last) / (long_run * (1.0 / head as f64 + 1.0 / tail as f64)).sqrt();
         TestResult {
             statistic: z,
@@ -333,7 +351,7 @@ pub fn geweke(series: &[f64], config: &TestConfig) -> Result<Reading<TestResult>
 ///
 /// A steep, smooth relaxation leaves a correlated residual about its line, and [`plan`] must then
 /// refuse. Its residual about a quintic is the noise alone; but so, in part, is that of a slow
-/// stationary series, so that this takes twice as many effective observations.
+/// stationary series, so that this takes four times as many effective observations.
 pub(crate) fn drift_curved(series: &[f64], config: &TestConfig) -> Option<Drift> {
     let c = centred(series)?;
     let n = series.len();
@@ -352,7 +370,7 @@ pub(crate) fn drift_curved(series: &[f64], config: &TestConfig) -> Option<Drift>
     });
     let size = n as f64;
     let n_eff = size / g;
-    if n_eff < 2.0 * config.least_n_eff {
+    if n_eff < 4.0 * config.least_n_eff {
         return None;
     }
     let variance = support::variance(&residuals);

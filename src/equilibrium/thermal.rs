@@ -33,6 +33,12 @@ use crate::estimate::{Estimate, Reading, Reason};
 
 const CONSTANT: Reason = Reason::Degenerate("the series is constant");
 
+/// Spacing in steps at which a series of inefficiency g is nearly independent: g itself leaves a
+/// correlation of 0.14 between neighbours, 2g - 1 one of 0.02, and 1 is still 1.
+fn spacing(inefficiency: f64) -> f64 {
+    2.0 * inefficiency - 1.0
+}
+
 /// Passes on a reading that is not ready, or yields the answer.
 macro_rules! ready {
     ($reading:expr) => {
@@ -519,7 +525,7 @@ fn lilliefors_p(distance: f64, n: f64) -> f64 {
 /// Whether displacements of one coordinate follow the Maxwell-Boltzmann law: normal, and of the
 /// right width if that is known.
 ///
-/// The series is thinned by its own g first. Momentum carries a displacement over
+/// The series is thinned to every (2g - 1)-th step first, g its own inefficiency. Momentum carries a displacement over
 /// (1 + μ)/(1 - μ) steps; unthinned the test rejects normal displacements. This is a test of
 /// thermality, not of stationarity: heavy-tailed gradient noise fails it in equilibrium as well,
 /// which the excess kurtosis then says. Pending below 20 thinned values, undefined for a constant
@@ -558,7 +564,7 @@ pub fn maxwell_boltzmann(
         return Ok(Reading::Undefined(CONSTANT));
     };
     let g = correlation_time_centred(&c.values, Truncation::InitialMonotone).inefficiency;
-    let kept: Vec<f64> = thinning(n, g, Spacing::Nearest)?
+    let kept: Vec<f64> = thinning(n, spacing(g), Spacing::Nearest)?
         .into_iter()
         .filter_map(|i| c.values.get(i).copied())
         .collect();
@@ -566,7 +572,7 @@ pub fn maxwell_boltzmann(
     if used < FEWEST {
         return Ok(Reading::Pending {
             seen: n as u64,
-            needed: support::steps((FEWEST as f64 * g).ceil()).max(n as u64 + 1),
+            needed: support::steps((FEWEST as f64 * spacing(g)).ceil()).max(n as u64 + 1),
         });
     }
     if is_constant(&kept) {
@@ -709,7 +715,7 @@ pub struct EnsembleCheck {
 /// ```
 ///
 /// whatever the density of states, so that a logistic regression of "which run" on E (and V) must
-/// have these slopes. Fitted by maximum likelihood on data thinned by g, without histograms. The
+/// have these slopes. Fitted by maximum likelihood, without histograms, on data thinned to every (2g - 1)-th step. The
 /// right slope is necessary and not sufficient; a finite learning rate shifts it by factors of
 /// order η × curvature, so judge `fitted/expected` as well. Pending below 20 thinned values in a
 /// run; undefined for constant runs and where the distributions do not overlap. Source: Shirts,
@@ -762,7 +768,7 @@ pub fn ensemble_test(
     let mut rows: Vec<(f64, f64, f64)> = Vec::new();
     let mut counts = [0_usize; 2];
     for (label, run, g, slot) in [(0.0, first, g1, 0), (1.0, second, g2, 1)] {
-        for i in thinning(run.energies.len(), g, Spacing::Nearest)? {
+        for i in thinning(run.energies.len(), spacing(g), Spacing::Nearest)? {
             let energy = run.energies.get(i).copied().unwrap_or(0.0);
             let volume = run.volumes.and_then(|(v, _)| v.get(i).copied());
             rows.push((label, energy, volume.unwrap_or(0.0)));
@@ -1009,8 +1015,7 @@ fn leading_components(coordinates: &[&[f64]], components: usize) -> Reading<Comp
 ///
 /// `coordinates` are series of equal length, one for each coordinate (at most 512: project a
 /// larger model first); `components` of them are tested, 2 to 10. Errors are those of a block
-/// bootstrap of the mean with blocks of at least `batch_length` × g, g that of the slowest
-/// coordinate; the bootstrap variance of a mean of b blocks is their variance over b exactly
+/// bootstrap of the mean with blocks of at least `batch_length` × g, g that of the swept area; the bootstrap variance of a mean of b blocks is their variance over b exactly
 /// (with b - 1 in place of b), so nothing is drawn. p-values are Student's with b - 1 degrees of
 /// freedom, the smallest corrected for the number of planes (Bonferroni). Pending as for
 /// [`drift`](super::drift); undefined where a component has no variance. Discrete momentum steps
@@ -1069,12 +1074,9 @@ pub fn area_rates(
         variances,
         unit,
     } = ready!(leading_components(coordinates, components));
-    let mut batches = config.most_batches;
     let mut n_eff = f64::INFINITY;
     for score in &scores {
-        let plan = ready!(plan(score, config));
-        batches = batches.min(plan.batches);
-        n_eff = n_eff.min(plan.n_eff);
+        n_eff = n_eff.min(ready!(plan(score, config)).n_eff);
     }
     let mut planes = Vec::new();
     let mut least = 1.0_f64;
@@ -1089,7 +1091,8 @@ pub fn area_rates(
                     _ => None,
                 })
                 .collect();
-            let means = batch_means(&areas, batches);
+            // Areas forget faster than positions: their own memory sets the blocks.
+            let means = batch_means(&areas, ready!(plan(&areas, config)).batches);
             let count = means.len() as f64;
             let (rate, error) = (mean(&means), (support::variance(&means) / count).sqrt());
             if error <= 0.0 {

@@ -1,11 +1,13 @@
 //! The numbers of pymbar, red, arviz, scipy and statsmodels; see `tests/golden/equilibrium.py`.
 
 use serde_json::Value;
+use thermograd::Estimate;
 use thermograd::equilibrium::{
     BurnIn, InitialSequenceConfig, LagGrid, LagWindow, Objective, Spacing, Truncation,
     WindowConfig, autocovariance, detect_by_initial_sequence, detect_by_window,
-    detect_equilibration, ess_bulk, ess_mean, ess_quantile, ess_tail, mcse_mean, mcse_quantile,
-    mcse_sd, statistical_inefficiency, statistical_inefficiency_multiple, thinning,
+    detect_equilibration, ess_bulk, ess_mean, ess_quantile, ess_tail, estimate_heterogeneity,
+    kendall_tau, kpss_statistic, mcse_mean, mcse_quantile, mcse_sd, rhat, rhat_bulk, rhat_folded,
+    rhat_split, statistical_inefficiency, statistical_inefficiency_multiple, thinning,
 };
 
 pub(crate) fn golden() -> Value {
@@ -168,4 +170,59 @@ fn replicas_of_pymbar_and_red() {
         let found = detect_by_initial_sequence(&views, &InitialSequenceConfig::default()).unwrap();
         same_start(found.ready().unwrap(), &entry["red_detect"]);
     }
+}
+
+#[test]
+fn rhat_of_arviz() {
+    for entry in golden()["replicas"].as_array().unwrap() {
+        let chains = replicas(entry);
+        if chains.len() < 2 {
+            continue;
+        }
+        let views: Vec<&[f64]> = chains.iter().map(Vec::as_slice).collect();
+        for (ours, name) in [
+            (rhat_split(&views), "rhat_split"),
+            (rhat_bulk(&views), "rhat_z_scale"),
+            (rhat_folded(&views), "rhat_folded"),
+            (rhat(&views), "rhat_rank"),
+        ] {
+            same(*ours.unwrap().ready().unwrap(), &entry[name]);
+        }
+    }
+}
+
+#[test]
+fn statistics_of_scipy_and_statsmodels() {
+    for entry in golden()["series"].as_array().unwrap() {
+        let x = series(entry["seed"].as_u64().unwrap(), entry);
+        let found = kpss_statistic(&x, 12).unwrap();
+        same(*found.ready().unwrap(), &entry["kpss_12"]);
+        let found = kendall_tau(&x).unwrap();
+        same(*found.ready().unwrap(), &entry["kendall"]);
+    }
+    let groups: Vec<Estimate> = (0..4_u32)
+        .map(|k| {
+            let n = 30 + 5 * k;
+            let entry = serde_json::json!({ "rho": 0.0, "transient": 0.0, "n": n });
+            let scale = f64::from(1 + k);
+            let x: Vec<f64> = series(50 + u64::from(k), &entry)
+                .into_iter()
+                .map(|x| x * scale + 0.05 * f64::from(k))
+                .collect();
+            let n = f64::from(n);
+            let mean = x.iter().sum::<f64>() / n;
+            let squares: f64 = x.iter().map(|x| (x - mean).powi(2)).sum();
+            Estimate {
+                value: mean,
+                std_error: (squares / (n - 1.0) / n).sqrt(),
+                n_eff: n,
+            }
+        })
+        .collect();
+    let found = estimate_heterogeneity(&groups).unwrap();
+    let found = found.ready().unwrap();
+    let welch = &golden()["welch"];
+    same(found.statistic, &welch["statistic"]);
+    same(found.degrees_of_freedom.1, &welch["df"][1]);
+    same(found.p_value, &welch["p"]);
 }
