@@ -1,6 +1,7 @@
 //! Laws of the module `phase_transition`.
 
 mod change_points;
+mod exact_systems;
 
 use thermograd::systems::Random;
 

@@ -464,7 +464,7 @@ fn measured_run_lengths_are_those_of_theory() {
         let (mean, error) = measured_run_length(runs, |seed| {
             let mut random = Random::new(seed);
             let mut chart = Cusum::new(config).unwrap();
-            (1..)
+            (1..10_000_000)
                 .find(|_| chart.push(shift + random.normal()).unwrap().is_some())
                 .unwrap()
         });
@@ -480,7 +480,7 @@ fn measured_run_lengths_are_those_of_theory() {
             let mut random = Random::new(seed + 1_000_000);
             let mut test =
                 PageHinkley::new(Reference::Known(0.0), Direction::Down).threshold(threshold);
-            (1..)
+            (1..10_000_000)
                 .find(|_| test.push(-shift - random.normal()).unwrap())
                 .unwrap()
         });
