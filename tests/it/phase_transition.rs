@@ -2,6 +2,7 @@
 
 mod change_points;
 mod exact_systems;
+mod phases;
 mod response;
 
 use thermograd::systems::Random;

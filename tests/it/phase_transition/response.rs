@@ -258,9 +258,9 @@ fn peak_of_the_heat_capacity_of_ising() {
     for _ in 0..60 {
         let t = 0.5 * (low + high);
         if c(t + 1e-4) > c(t - 1e-4) {
-            low = t
+            low = t;
         } else {
-            high = t
+            high = t;
         }
     }
     let runs = 60;
