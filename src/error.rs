@@ -31,7 +31,9 @@ pub enum Error {
         value: f64,
     },
     /// Finite data whose squares or products leave the range of `f64`.
-    #[error("{place}: squares of its elements overflow (largest magnitude {largest:e}): rescale it below 1e150")]
+    #[error(
+        "{place}: squares of its elements overflow (largest magnitude {largest:e}): rescale it below 1e150"
+    )]
     Overflow {
         /// Whose data.
         place: String,
@@ -57,7 +59,9 @@ pub enum Error {
         remedy: &'static str,
     },
     /// A group that this observer does not know.
-    #[error("group number {index} is unknown, {known} groups are: use the id that this observer's Groups::add returned")]
+    #[error(
+        "group number {index} is unknown, {known} groups are: use the id that this observer's Groups::add returned"
+    )]
     UnknownGroup {
         /// The number in the id.
         index: usize,
@@ -71,7 +75,9 @@ pub enum Error {
         name: String,
     },
     /// More scale symmetries than parameters to carry them.
-    #[error("group {group:?} declares {scales} independent scales over {len} parameters: declare one scale per normalised row or tensor")]
+    #[error(
+        "group {group:?} declares {scales} independent scales over {len} parameters: declare one scale per normalised row or tensor"
+    )]
     TooManyScales {
         /// The group.
         group: String,
@@ -81,7 +87,9 @@ pub enum Error {
         len: usize,
     },
     /// A group whose number of parameters changed between steps.
-    #[error("group {group:?} has {found} parameters, {expected} before: reset the observer when the model changes")]
+    #[error(
+        "group {group:?} has {found} parameters, {expected} before: reset the observer when the model changes"
+    )]
     LengthChanged {
         /// The group.
         group: String,
@@ -91,7 +99,9 @@ pub enum Error {
         found: usize,
     },
     /// A stream that covers only part of a group.
-    #[error("group {group:?}: {stream} given for {found} of {expected} parameters: give it for every piece of the group or for none")]
+    #[error(
+        "group {group:?}: {stream} given for {found} of {expected} parameters: give it for every piece of the group or for none"
+    )]
     PartialStream {
         /// The group.
         group: String,
@@ -103,7 +113,9 @@ pub enum Error {
         found: usize,
     },
     /// Reduced sums that no vectors can have.
-    #[error("group {group:?}: {product} = {value} breaks the Cauchy-Schwarz bound {bound}: the sums are of different vectors or lost precision in their reduction")]
+    #[error(
+        "group {group:?}: {product} = {value} breaks the Cauchy-Schwarz bound {bound}: the sums are of different vectors or lost precision in their reduction"
+    )]
     CauchySchwarz {
         /// The group.
         group: String,
@@ -115,7 +127,9 @@ pub enum Error {
         bound: f64,
     },
     /// A piece placed over one that this step has given already.
-    #[error("group {group:?}: a piece at offset {offset} overlaps {expected}: give each parameter once in a step")]
+    #[error(
+        "group {group:?}: a piece at offset {offset} overlaps {expected}: give each parameter once in a step"
+    )]
     Overlap {
         /// The group.
         group: String,
