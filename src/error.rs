@@ -126,17 +126,25 @@ pub enum Error {
         /// The product of the norms.
         bound: f64,
     },
-    /// A piece placed over one that this step has given already.
+    /// Pieces that overlap, or leave a gap between them.
     #[error(
-        "group {group:?}: a piece at offset {offset} overlaps {expected}: give each parameter once in a step"
+        "group {group:?}: a piece begins at {found} where {expected} is next: cover a range without gap or overlap"
     )]
-    Overlap {
+    Misplaced {
         /// The group.
         group: String,
-        /// The offset that was asked for.
-        offset: usize,
-        /// The first free position.
+        /// Where the piece begins.
+        found: usize,
+        /// The first position that is not covered.
         expected: usize,
+    },
+    /// A metric that neither the catalogue nor the configuration has.
+    #[error(
+        "no metric is called {name:?}: see CATALOGUE for the names, or add your own by Config::metric"
+    )]
+    UnknownMetric {
+        /// What was asked for.
+        name: String,
     },
     /// Options that contradict each other.
     #[error("{what}: {remedy}")]

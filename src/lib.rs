@@ -1,16 +1,40 @@
 //! Thermodynamic training metrics.
 
+mod blocks;
+mod ensemble;
 mod error;
 mod estimate;
+mod groups;
+mod history;
+mod metric;
+mod observer;
+mod optimizer;
 mod random;
+mod report;
+mod snapshot;
+mod step;
+mod sums;
 
+pub mod energy;
 #[cfg(feature = "statistics")]
 pub mod entropy;
 #[cfg(feature = "statistics")]
 pub mod equilibrium;
 #[cfg(feature = "statistics")]
 pub mod phase_transition;
+pub mod pressure;
 pub mod systems;
+pub mod temperature;
 
+pub use ensemble::{Ensemble, Input, Moment};
 pub use error::Error;
 pub use estimate::{Estimate, Reading, Reason};
+pub use groups::{GroupId, Groups, Symmetry};
+pub use metric::{CATALOGUE, Formula, Metric, Scope};
+pub use observer::{Cadence, Config, Observed, Observer, Window};
+pub use optimizer::{Decay, Optimizer};
+pub use pressure::Protocol;
+pub use report::{Remark, Report, Row};
+pub use snapshot::{Collector, FromFn, Piece, Slices, Snapshot, View, from_fn, slices};
+pub use step::Step;
+pub use sums::Sums;

@@ -1,5 +1,6 @@
 //! One integration binary, a module for each law.
 
+mod digits;
 #[cfg(feature = "statistics")]
 mod entropy;
 #[cfg(feature = "statistics")]

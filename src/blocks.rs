@@ -1,0 +1,242 @@
+//! Error bars: a fixed number of blocks of steps, and the jackknife over them.
+//!
+//! Steps are correlated, so their scatter says little about the error of their mean. [`Blocks`]
+//! keeps the window as 64 to 127 blocks of equal length, and merges neighbours whenever 128 are
+//! full: memory is bounded and blocks grow with the window. The error bar of *any* formula then
+//! comes from one mechanism, the delete-one-block jackknife (Quenouille; Tukey): with
+//! f₋ᵢ the formula without block i, the pseudo-values n f − (n−1) f₋ᵢ scatter as the formula does.
+//!
+//! Blocks shorter than the memory of the series are still correlated. The statistical
+//! inefficiency g of the pseudo-values is taken as the larger of two estimates: Geyer's initial
+//! monotone sequence (Statist. Sci. 7, 473, 1992), which sees long memory, and a first-order
+//! autoregression with Kendall's bias correction, which is the steadier for short. The
+//! variance is multiplied by g, and by (ν−1)/(ν−3) for the scatter of the variance itself, with
+//! ν = n/g independent blocks. With fewer than 16 of those the reading is pending.
+//!
+//! When it lies: a motion slower than the window is invisible in it.
+
+use crate::{Ensemble, Estimate, Reading};
+
+/// Full blocks are merged in pairs when they reach this number.
+const FULL: usize = 128;
+/// Blocks and observations below which nothing is said.
+const FEWEST: usize = FULL / 2;
+/// Independent blocks below which nothing is said.
+const FEWEST_INDEPENDENT: f64 = 16.0;
+
+/// A run of steps: their sum, and the one among them that stands for a single step.
+#[derive(Debug, Clone, Copy, Default)]
+struct Block {
+    total: Ensemble,
+    sample: Ensemble,
+}
+
+impl Block {
+    fn join(&mut self, later: &Self) {
+        self.total.merge(&later.total);
+        // The fuller of the two: in a burst only the last steps know their displacements.
+        if later.sample.known() >= self.sample.known() {
+            self.sample = later.sample;
+        }
+    }
+}
+
+/// The steps of one window in a fixed number of blocks.
+#[derive(Debug, Clone)]
+pub(crate) struct Blocks {
+    full: Vec<Block>,
+    open: Block,
+    open_len: u64,
+    block_len: u64,
+}
+
+impl Blocks {
+    pub(crate) fn new() -> Self {
+        Self {
+            full: Vec::with_capacity(FULL),
+            open: Block::default(),
+            open_len: 0,
+            block_len: 1,
+        }
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.full.clear();
+        self.open = Block::default();
+        self.open_len = 0;
+        self.block_len = 1;
+    }
+
+    /// Steps taken in.
+    pub(crate) const fn len(&self) -> u64 {
+        self.full.len() as u64 * self.block_len + self.open_len
+    }
+
+    /// Takes in one step.
+    pub(crate) fn push(&mut self, step: &Ensemble) {
+        self.open.join(&Block {
+            total: *step,
+            sample: *step,
+        });
+        self.open_len += 1;
+        if self.open_len == self.block_len {
+            self.full.push(self.open);
+            self.open = Block::default();
+            self.open_len = 0;
+        }
+        if self.full.len() == FULL {
+            for i in 0..FULL / 2 {
+                let mut pair = self.full[2 * i];
+                pair.join(&self.full[2 * i + 1]);
+                self.full[i] = pair;
+            }
+            self.full.truncate(FULL / 2);
+            self.block_len *= 2;
+        }
+    }
+
+    /// Everything in the window.
+    pub(crate) fn total(&self) -> Ensemble {
+        let mut total = self.closed();
+        total.merge(&self.open.total);
+        total
+    }
+
+    fn closed(&self) -> Ensemble {
+        let mut total = Ensemble::default();
+        for block in &self.full {
+            total.merge(&block.total);
+        }
+        total
+    }
+
+    /// A formula of the window with its error bar. `count` says in how many of an ensemble's
+    /// steps the formula's inputs were known. `None` where the formula has no value.
+    pub(crate) fn estimate(
+        &self,
+        formula: impl Fn(&Ensemble) -> Option<f64>,
+        count: impl Fn(&Ensemble) -> f64,
+    ) -> Option<Reading> {
+        let whole = self.total();
+        let value = formula(&whole).filter(|value| value.is_finite());
+        let seen = count(&whole);
+        let blocks = || self.full.iter().filter(|block| count(&block.total) > 0.0);
+        let n = blocks().count();
+        if n < FEWEST {
+            return Some(pending(seen, FEWEST as f64, seen));
+        }
+        let value = value?;
+        let closed = self.closed();
+        let centre = formula(&closed)?;
+        let mut pseudo = [0.0; FULL];
+        for (slot, block) in pseudo.iter_mut().zip(blocks()) {
+            let without = formula(&closed.without(&block.total))?;
+            *slot = n as f64 * centre - (n as f64 - 1.0) * without;
+        }
+        let pseudo = &pseudo[..n];
+        if !pseudo.iter().all(|value| value.is_finite()) {
+            return None;
+        }
+        let mean = pseudo.iter().sum::<f64>() / n as f64;
+        let spread = pseudo.iter().map(|x| (x - mean) * (x - mean)).sum::<f64>();
+        // Rounding of n·f − (n−1)·f₋ᵢ: below it the formula is constant over the window.
+        let rounding = 8.0 * n as f64 * f64::EPSILON * value.abs().max(centre.abs());
+        if spread.sqrt() <= rounding * (n as f64).sqrt() {
+            return Some(Reading::Ready(Estimate {
+                value,
+                std_error: 0.0,
+                n_eff: seen,
+            }));
+        }
+        let inefficiency = inefficiency(pseudo, mean, spread);
+        let independent = n as f64 / inefficiency;
+        if independent < FEWEST_INDEPENDENT {
+            return Some(pending(seen, FEWEST_INDEPENDENT, independent));
+        }
+        let of_block = spread / (n as f64 - 1.0);
+        let widened = ((independent - 1.0) / (independent - 3.0)).max(1.0);
+        // The open block counts as well.
+        let closed_share = count(&closed) / seen;
+        let variance = of_block / n as f64 * inefficiency * widened * closed_share;
+        let n_eff = self
+            .step_variance(&formula, &count, &closed, centre)
+            .map_or(independent, |of_step| of_step / variance);
+        Some(Reading::Ready(Estimate {
+            value,
+            std_error: variance.sqrt(),
+            n_eff,
+        }))
+    }
+
+    /// Variance of the formula's influence of single steps, from one sample step a block.
+    fn step_variance(
+        &self,
+        formula: &impl Fn(&Ensemble) -> Option<f64>,
+        count: &impl Fn(&Ensemble) -> f64,
+        closed: &Ensemble,
+        centre: f64,
+    ) -> Option<f64> {
+        let steps = count(closed);
+        let (mut n, mut sum, mut square) = (0.0, 0.0, 0.0);
+        for block in &self.full {
+            if count(&block.sample) > 0.0 {
+                let without = formula(&closed.without(&block.sample))?;
+                let influence = (steps - 1.0) * (centre - without);
+                n += 1.0;
+                sum += influence;
+                square += influence * influence;
+            }
+        }
+        let variance = (square - sum * sum / n) / (n - 1.0);
+        (variance > 0.0).then_some(variance)
+    }
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "counts of steps: non-negative, and a float-to-int cast saturates"
+)]
+fn pending(seen: f64, wanted: f64, have: f64) -> Reading {
+    let needed = if have > 0.0 {
+        (seen * wanted / have).ceil()
+    } else {
+        wanted
+    };
+    Reading::Pending {
+        seen: seen as u64,
+        needed: needed.max(seen + 1.0) as u64,
+    }
+}
+
+/// Statistical inefficiency of a short series with known mean and sum of squared deviations.
+fn inefficiency(series: &[f64], mean: f64, spread: f64) -> f64 {
+    let n = series.len();
+    let correlation = |lag: usize| {
+        series
+            .iter()
+            .zip(&series[lag..])
+            .map(|(a, b)| (a - mean) * (b - mean))
+            .sum::<f64>()
+            / spread
+    };
+    let first = correlation(1);
+    let unbiased = (first + (1.0 + 4.0 * first) / n as f64).clamp(-0.6, 0.97);
+    let autoregressive = (1.0 + unbiased) / (1.0 - unbiased);
+    let mut sum = 0.0;
+    let mut last = f64::INFINITY;
+    for pair in 0..n / 2 {
+        let even = if pair == 0 {
+            1.0
+        } else {
+            correlation(2 * pair)
+        };
+        let both = even + correlation(2 * pair + 1);
+        if both <= 0.0 {
+            break;
+        }
+        last = both.min(last);
+        sum += last;
+    }
+    autoregressive.max(2.0 * sum - 1.0)
+}

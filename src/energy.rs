@@ -1,0 +1,85 @@
+//! Energy: the loss, what weight decay adds to it, what the motion carries, and free energies.
+//!
+//! Energies are those of the whole model, because the loss is. U = ⟨L⟩ is the mean loss without
+//! decay; the decay's potential is pV = (p/2)⟨|w|²⟩; the displacements carry the kinetic energy
+//! (1+μ)⟨|Δ|²⟩/(4η(1−τ)) = d·T_kinetic/2. Then
+//!
+//! ```math
+//! H = U + pV, \qquad F = U - TS, \qquad G = U + pV - TS
+//! ```
+//!
+//! with S in nats and T in units of the loss. U has no natural zero: compare energies of one
+//! model on one loss, and entropies of one parametrisation.
+//!
+//! The heat capacity C = Var(L)/T² is a fluctuation of the *full* loss. The loss of a mini-batch
+//! varies with the batch too, which can exceed the thermal part many times over; the covariance
+//! of two independent batches' losses at the same weights has no such part, and is what
+//! [`heat_capacity`] takes. It needs [`Step::independent_loss`](crate::Step::independent_loss).
+
+use crate::{Ensemble, Moment, temperature};
+
+/// Internal energy U = ⟨L⟩.
+pub fn internal(e: &Ensemble) -> Option<f64> {
+    e.mean(Moment::Loss)
+}
+
+/// Potential energy of the decay, pV = ⟨p|w|²⟩/2.
+pub fn decay_potential(e: &Ensemble) -> Option<f64> {
+    Some(0.5 * e.mean(Moment::PressureNormSquared)?)
+}
+
+/// Kinetic energy of the displacements, (1+μ)⟨|Δ|²⟩/(4η(1−τ)).
+pub fn kinetic(e: &Ensemble) -> Option<f64> {
+    Some(0.5 * e.mean(Moment::KineticHeat)?)
+}
+
+/// Enthalpy H = U + pV.
+///
+/// ```
+/// use thermograd::{energy, Ensemble, Step, Sums, Symmetry};
+/// let sums = Sums::of(&[3.0_f64, 4.0], &[0.0_f64, 1.0])?;
+/// let mut e = Ensemble::default();
+/// e.push(&Step::new(0.5).weight_decay(0.04), None, &sums, Symmetry::Generic);
+/// assert_eq!(energy::decay_potential(&e), Some(0.5));
+/// assert_eq!(energy::enthalpy(&e), Some(1.0));
+/// # Ok::<(), thermograd::Error>(())
+/// ```
+pub fn enthalpy(e: &Ensemble) -> Option<f64> {
+    Some(internal(e)? + decay_potential(e)?)
+}
+
+/// Helmholtz free energy F = U − TS, T from measured noise, S as given with the steps.
+pub fn helmholtz(e: &Ensemble) -> Option<f64> {
+    Some(internal(e)? - temperature::noise(e)? * e.mean(Moment::Entropy)?)
+}
+
+/// Gibbs free energy G = U + pV − TS.
+pub fn gibbs(e: &Ensemble) -> Option<f64> {
+    Some(helmholtz(e)? + decay_potential(e)?)
+}
+
+/// Heat capacity C = Cov(L, L′)/T² from the losses of two independent batches at the same
+/// weights.
+///
+/// On a quadratic well it is (d/2)/(1 − ηa/2)². A window of N correlated steps underestimates
+/// it by about a share τ/N, τ being the autocorrelation time of the loss.
+///
+/// ```
+/// use thermograd::{energy, Ensemble, Piece, Step, Sums, Symmetry};
+/// let piece = Piece::new(&[0.0_f64], &[1.0_f64]).second_gradient(&[-1.0_f64]);
+/// let sums = Sums::reduce(&piece, std::num::NonZero::<usize>::MIN)?;
+/// let mut e = Ensemble::default();
+/// for loss in [1.0, 3.0] {
+///     let step = Step::new(loss).independent_loss(loss + 10.0).learning_rate(1.0);
+///     e.push(&step, None, &sums, Symmetry::Generic);
+/// }
+/// // Cov = 1, T = tr Σ/2 = 1.
+/// assert_eq!(energy::heat_capacity(&e), Some(1.0));
+/// # Ok::<(), thermograd::Error>(())
+/// ```
+pub fn heat_capacity(e: &Ensemble) -> Option<f64> {
+    let temperature = temperature::noise(e).filter(|&t| t > 0.0)?;
+    let covariance = e.mean(Moment::LossProduct)?
+        - e.mean(Moment::PairedLoss)? * e.mean(Moment::IndependentLoss)?;
+    Some(covariance / (temperature * temperature))
+}

@@ -1,0 +1,248 @@
+//! What a group must remember of past steps, on a bounded and unbiased part of its coordinates.
+//!
+//! Kinetic metrics need the weights of one and two steps ago, the lag thermometers the previous
+//! gradient, and the virial thermometer a centre. For a group larger than the probe these are
+//! followed on whole leaves of 512 coordinates, one drawn from each of equally long strata, so
+//! that every coordinate has the same chance and the sums scale up without bias.
+//!
+//! A step is first written beside the memory and moves into it by [`History::commit`], so that a
+//! step which fails leaves no trace.
+
+use crate::random::mix;
+use crate::sums::{LEAF, Sums, dot, lanes};
+
+/// Observations before the first centre is taken.
+const FIRST_CENTRE: u64 = 16;
+
+/// Past values in the precision in which they came.
+#[derive(Debug, Clone)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+enum Store {
+    Narrow(Vec<f32>),
+    Wide(Vec<f64>),
+}
+
+impl Store {
+    fn new(wide: bool, len: usize) -> Self {
+        if wide {
+            Self::Wide(vec![0.0; len])
+        } else {
+            Self::Narrow(vec![0.0; len])
+        }
+    }
+
+    fn widen(&mut self) {
+        if let Self::Narrow(values) = self {
+            *self = Self::Wide(values.iter().map(|&x| f64::from(x)).collect());
+        }
+    }
+
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "a narrow store holds only what came as f32 or less, so the cast is exact"
+    )]
+    fn write(&mut self, at: usize, values: &[f64]) {
+        match self {
+            Self::Narrow(store) => {
+                for (slot, &value) in store[at..at + values.len()].iter_mut().zip(values) {
+                    *slot = value as f32;
+                }
+            }
+            Self::Wide(store) => store[at..at + values.len()].copy_from_slice(values),
+        }
+    }
+
+    fn read<'a>(&'a self, at: usize, len: usize, scratch: &'a mut [f64; LEAF]) -> &'a [f64] {
+        match self {
+            Self::Narrow(store) => {
+                for (slot, &value) in scratch.iter_mut().zip(&store[at..at + len]) {
+                    *slot = f64::from(value);
+                }
+                &scratch[..len]
+            }
+            Self::Wide(store) => &store[at..at + len],
+        }
+    }
+
+    /// Adds all values to a vector of sums.
+    fn add_to(&self, total: &mut [f64]) {
+        match self {
+            Self::Narrow(store) => {
+                for (sum, &value) in total.iter_mut().zip(store) {
+                    *sum += f64::from(value);
+                }
+            }
+            Self::Wide(store) => {
+                for (sum, &value) in total.iter_mut().zip(store) {
+                    *sum += value;
+                }
+            }
+        }
+    }
+}
+
+/// Memory of one group.
+#[derive(Debug, Clone)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub(crate) struct History {
+    /// Followed leaves by absolute number, ascending.
+    leaves: Vec<usize>,
+    wide: bool,
+    weights: Store,
+    weights_before: Store,
+    gradient: Store,
+    next_weights: Store,
+    next_gradient: Store,
+    /// Consecutive past steps held: 0, 1 or 2.
+    depth: u8,
+    /// The last step held came with a gradient.
+    has_gradient: bool,
+    centre: Vec<f64>,
+    total: Vec<f64>,
+    /// Snapshots in `total`, and the number at which the centre is next taken from it.
+    samples: u64,
+    next_centre: u64,
+    has_centre: bool,
+}
+
+impl History {
+    /// Memory for positions `first .. last`, on at most `probe` of them (in whole leaves).
+    pub(crate) fn new(first: usize, last: usize, probe: usize, wide: bool, seed: u64) -> Self {
+        let (from, to) = (first / LEAF, last.div_ceil(LEAF));
+        let all = to - from;
+        let wanted = (probe / LEAF).max(1);
+        let leaves: Vec<usize> = if wanted >= all {
+            (from..to).collect()
+        } else {
+            // Stratum i spans [i·all/wanted, (i+1)·all/wanted); u128 against overflow.
+            let edge = |i: usize| ((i as u128 * all as u128) / wanted as u128) as usize;
+            (0..wanted)
+                .map(|i| {
+                    let (low, high) = (edge(i), edge(i + 1));
+                    let draw = mix(seed ^ mix(i as u64 + 1));
+                    let within = (u128::from(draw) * (high - low) as u128) >> 64;
+                    from + low + within as usize
+                })
+                .collect()
+        };
+        let len = leaves.len() * LEAF;
+        Self {
+            leaves,
+            wide,
+            weights: Store::new(wide, len),
+            weights_before: Store::new(wide, len),
+            gradient: Store::new(wide, len),
+            next_weights: Store::new(wide, len),
+            next_gradient: Store::new(wide, len),
+            depth: 0,
+            has_gradient: false,
+            centre: vec![0.0; len],
+            total: vec![0.0; len],
+            samples: 0,
+            next_centre: FIRST_CENTRE,
+            has_centre: false,
+        }
+    }
+
+    /// Keeps past values as f64 from now on; what is held already is exact in both.
+    pub(crate) fn widen(&mut self) {
+        if !self.wide {
+            self.wide = true;
+            for store in [
+                &mut self.weights,
+                &mut self.weights_before,
+                &mut self.gradient,
+                &mut self.next_weights,
+                &mut self.next_gradient,
+            ] {
+                store.widen();
+            }
+        }
+    }
+
+    /// Adds the products of this leaf's present with its past, and notes the present.
+    pub(crate) fn visit(&mut self, start: usize, w: &[f64], g: &[f64], sums: &mut Sums) {
+        let Ok(slot) = self.leaves.binary_search(&(start / LEAF)) else {
+            return;
+        };
+        let at = slot * LEAF + start % LEAF;
+        let len = w.len();
+        let count = len as f64;
+        let mut scratch = [[0.0; LEAF]; 2];
+        let [first, second] = &mut scratch;
+        if self.depth >= 1 {
+            let w1 = self.weights.read(at, len, first);
+            sums.step_count = count;
+            sums.step_step = lanes(w, w1, |w, w1| (w - w1) * (w - w1));
+            sums.previous_step = lanes(w, w1, |w, w1| w1 * (w - w1));
+            let mut step = [0.0; LEAF];
+            for ((d, &w), &w1) in step.iter_mut().zip(w).zip(w1) {
+                *d = w - w1;
+            }
+            sums.g_step = dot(g, &step[..len]);
+            if self.depth >= 2 {
+                let w2 = self.weights_before.read(at, len, second);
+                sums.midpoint_count = count;
+                sums.midpoint_midpoint = lanes(w, w2, |w, w2| {
+                    let half = 0.5 * (w - w2);
+                    half * half
+                });
+                let mut before = [0.0; LEAF];
+                for ((d, &w1), &w2) in before.iter_mut().zip(w1).zip(w2) {
+                    *d = w1 - w2;
+                }
+                sums.step_step1 = dot(&step[..len], &before[..len]);
+            }
+            if self.has_gradient {
+                let g1 = self.gradient.read(at, len, second);
+                sums.lag_count = count;
+                sums.g_g1 = dot(g, g1);
+                sums.lag_sum = lanes(g, g1, |a, b| (a + b) * (a + b));
+                sums.lag_difference = lanes(g, g1, |a, b| (a - b) * (a - b));
+            }
+        }
+        if self.has_centre {
+            let centre = &self.centre[at..at + len];
+            let mut apart = [0.0; LEAF];
+            for ((d, &w), &c) in apart.iter_mut().zip(w).zip(centre) {
+                *d = w - c;
+            }
+            sums.centre_count = count;
+            sums.centred_g = dot(&apart[..len], g);
+            sums.centred_w = dot(&apart[..len], w);
+        }
+        self.next_weights.write(at, w);
+        self.next_gradient.write(at, g);
+    }
+
+    /// Moves the step that was just visited into memory.
+    pub(crate) fn commit(&mut self, has_gradient: bool) {
+        std::mem::swap(&mut self.weights_before, &mut self.weights);
+        std::mem::swap(&mut self.weights, &mut self.next_weights);
+        std::mem::swap(&mut self.gradient, &mut self.next_gradient);
+        self.has_gradient = has_gradient;
+        self.depth = (self.depth + 1).min(2);
+        self.weights.add_to(&mut self.total);
+        self.samples += 1;
+        if self.samples >= self.next_centre {
+            for (centre, &sum) in self.centre.iter_mut().zip(&self.total) {
+                *centre = sum / self.samples as f64;
+            }
+            self.has_centre = true;
+            self.next_centre = self.samples * 2;
+        }
+    }
+
+    /// Steps were left out: what is held is no longer the previous step.
+    pub(crate) fn gap(&mut self) {
+        self.depth = 0;
+    }
+
+    /// A new window begins: the centre is taken anew.
+    pub(crate) fn new_window(&mut self) {
+        self.total.fill(0.0);
+        self.samples = 0;
+        self.next_centre = FIRST_CENTRE;
+        self.has_centre = false;
+    }
+}

@@ -1,0 +1,419 @@
+//! The catalogue: one row a metric, with its name, unit, needs and formula.
+//!
+//! A new metric is one function of an [`Ensemble`] in the file of its physical idea, one row here
+//! and one test. A user's own metric is made the same way ([`Metric::new`]) and gets the same
+//! error bar.
+
+use crate::blocks::Blocks;
+use crate::{Ensemble, Moment, Reading, Reason, Symmetry, energy, pressure, temperature};
+
+/// What a metric speaks of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Scope {
+    /// A group, and the model as the sum of its groups.
+    Any,
+    /// A scale-invariant group, and a model of such groups alone.
+    ScaleInvariant,
+    /// The model as a whole: it reads the loss.
+    Model,
+}
+
+/// A formula of an [`Ensemble`].
+pub type Formula = fn(&Ensemble) -> Option<f64>;
+
+/// A named formula with all that is needed to read it.
+#[derive(Debug, Clone, Copy)]
+pub struct Metric {
+    name: &'static str,
+    symbol: &'static str,
+    unit: &'static str,
+    scope: Scope,
+    needs: &'static [Moment],
+    formula: Formula,
+    divides_by: Option<(&'static str, Formula)>,
+}
+
+impl Metric {
+    /// A metric that is the value of `formula`, which reads the moments `needs`.
+    ///
+    /// ```
+    /// use thermograd::{Ensemble, Metric, Moment};
+    /// const GRADIENT: Metric = Metric::new("gradient_rms", &[Moment::GradientNormSquared], |e| {
+    ///     Some(e.mean(Moment::GradientNormSquared)?.sqrt())
+    /// })
+    /// .symbol("|g|")
+    /// .unit("loss/weight");
+    /// assert_eq!(GRADIENT.name(), "gradient_rms");
+    /// ```
+    pub const fn new(name: &'static str, needs: &'static [Moment], formula: Formula) -> Self {
+        Self {
+            name,
+            symbol: "",
+            unit: "",
+            scope: Scope::Any,
+            needs,
+            formula,
+            divides_by: None,
+        }
+    }
+
+    /// The symbol in formulas.
+    #[must_use]
+    pub const fn symbol(mut self, symbol: &'static str) -> Self {
+        self.symbol = symbol;
+        self
+    }
+
+    /// The unit; empty for a pure number.
+    #[must_use]
+    pub const fn unit(mut self, unit: &'static str) -> Self {
+        self.unit = unit;
+        self
+    }
+
+    /// What it speaks of; any group by default.
+    #[must_use]
+    pub const fn scope(mut self, scope: Scope) -> Self {
+        self.scope = scope;
+        self
+    }
+
+    /// The denominator, by name: where it is zero, or not to be told from zero, the metric is
+    /// undefined rather than enormous.
+    #[must_use]
+    pub const fn divides_by(mut self, what: &'static str, denominator: Formula) -> Self {
+        self.divides_by = Some((what, denominator));
+        self
+    }
+
+    /// Its name, as in reports and JSON.
+    pub const fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// Its symbol in formulas.
+    pub const fn symbol_str(&self) -> &'static str {
+        self.symbol
+    }
+
+    /// Its unit; empty for a pure number.
+    pub const fn unit_str(&self) -> &'static str {
+        self.unit
+    }
+
+    /// What it speaks of.
+    pub const fn scope_of(&self) -> Scope {
+        self.scope
+    }
+
+    /// The moments that it reads.
+    pub const fn needs(&self) -> &'static [Moment] {
+        self.needs
+    }
+
+    /// The bare value of the formula, without an error bar.
+    pub fn value(&self, e: &Ensemble) -> Option<f64> {
+        (self.formula)(e).filter(|value| value.is_finite())
+    }
+
+    /// The reading of a window.
+    pub(crate) fn read(&self, blocks: &Blocks, subject: Subject) -> Reading {
+        if let Err(reason) = self.speaks_of(subject) {
+            return Reading::Undefined(reason);
+        }
+        let whole = blocks.total();
+        let count = |e: &Ensemble| {
+            self.needs
+                .iter()
+                .map(|&moment| e.count(moment))
+                .fold(e.count(Moment::Dof), f64::min)
+        };
+        if count(&whole) == 0.0 {
+            return self.absent(&whole, blocks.len());
+        }
+        if let Some((what, denominator)) = self.divides_by {
+            match denominator(&whole) {
+                None | Some(0.0) => return Reading::Undefined(Reason::DividesByZero(what)),
+                Some(_) => {}
+            }
+            if let Some(Reading::Ready(estimate)) = blocks.estimate(denominator, count)
+                && estimate.value.abs() < 3.0 * estimate.std_error
+            {
+                return Reading::Undefined(Reason::DividesByNoise(what));
+            }
+        }
+        blocks
+            .estimate(self.formula, count)
+            .unwrap_or_else(|| self.without_value(&whole))
+    }
+
+    fn speaks_of(&self, subject: Subject) -> Result<(), Reason> {
+        match (self.scope, subject) {
+            (Scope::Any, _) | (Scope::Model, Subject::Model(_)) => Ok(()),
+            (Scope::Model, Subject::Group(_)) => {
+                Err(Reason::Meaningless("the loss is the whole model's"))
+            }
+            (Scope::ScaleInvariant, Subject::Group(symmetry) | Subject::Model(symmetry)) => {
+                if symmetry.is_scale_invariant() {
+                    Ok(())
+                } else {
+                    Err(Reason::Symmetry("holds for scale-invariant groups only"))
+                }
+            }
+        }
+    }
+
+    /// No step had all the inputs: why?
+    fn absent(&self, whole: &Ensemble, steps: u64) -> Reading {
+        let missing = self
+            .needs
+            .iter()
+            .copied()
+            .find(|&moment| whole.count(moment) == 0.0);
+        // The first steps of a run have no past yet, and a centre takes a few.
+        if steps < 32 {
+            return Reading::Pending {
+                seen: 0,
+                needed: 64,
+            };
+        }
+        Reading::Undefined(missing.map_or_else(
+            || Reason::Missing("a step with all its inputs"),
+            |moment| whole.why_absent(moment),
+        ))
+    }
+
+    fn without_value(&self, whole: &Ensemble) -> Reading {
+        let reason = if whole.dof().is_none() {
+            Reason::Degenerate("no thermal degrees of freedom")
+        } else if let Some((what, _)) = self.divides_by {
+            Reason::DividesByNoise(what)
+        } else {
+            Reason::Degenerate("the formula has no value on these data")
+        };
+        Reading::Undefined(reason)
+    }
+}
+
+/// Whose window is read.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Subject {
+    Group(Symmetry),
+    Model(Symmetry),
+}
+
+fn heat(e: &Ensemble) -> Option<f64> {
+    e.mean(Moment::NoiseHeat)
+}
+
+fn kinetic_heat(e: &Ensemble) -> Option<f64> {
+    e.mean(Moment::KineticHeat)
+}
+
+const LOSS: &str = "loss";
+
+/// Every metric that the crate reports by itself.
+pub const CATALOGUE: &[Metric] = &[
+    Metric::new("loss", &[Moment::Loss], energy::internal)
+        .symbol("U")
+        .unit(LOSS)
+        .scope(Scope::Model),
+    Metric::new(
+        "temperature_noise",
+        &[Moment::NoiseHeat],
+        temperature::noise,
+    )
+    .symbol("T")
+    .unit(LOSS),
+    Metric::new(
+        "temperature_midpoint",
+        &[Moment::MidpointHeat],
+        temperature::midpoint,
+    )
+    .symbol("T_mid")
+    .unit(LOSS),
+    Metric::new(
+        "temperature_kinetic",
+        &[Moment::KineticHeat],
+        temperature::kinetic,
+    )
+    .symbol("T_kin")
+    .unit(LOSS),
+    Metric::new(
+        "temperature_virial",
+        &[Moment::CentredVirial],
+        temperature::virial,
+    )
+    .symbol("T_vir")
+    .unit(LOSS),
+    Metric::new(
+        "temperature_lag_sum",
+        &[Moment::LagSumHeat],
+        temperature::lag_sum,
+    )
+    .symbol("T_sum")
+    .unit(LOSS),
+    Metric::new(
+        "temperature_lag_difference",
+        &[Moment::LagDifferenceHeat],
+        temperature::lag_difference,
+    )
+    .symbol("T_dif")
+    .unit(LOSS),
+    Metric::new(
+        "temperature_calorimetric",
+        &[Moment::CalorimetricHeat],
+        temperature::calorimetric,
+    )
+    .symbol("T_cal")
+    .unit(LOSS)
+    .scope(Scope::Model),
+    Metric::new(
+        "edge_ratio",
+        &[Moment::MidpointHeat, Moment::KineticHeat],
+        temperature::edge_ratio,
+    )
+    .symbol("e")
+    .divides_by("the displacement", kinetic_heat),
+    Metric::new(
+        "signal_to_noise",
+        &[Moment::SignalSquared, Moment::NoiseTrace],
+        temperature::signal_to_noise,
+    )
+    .symbol("SNR")
+    .divides_by("the gradient noise", |e| e.mean(Moment::NoiseTrace)),
+    Metric::new("pressure", &[Moment::Pressure], pressure::pressure)
+        .symbol("p")
+        .unit("loss/V"),
+    Metric::new(
+        "pressure_mechanical",
+        &[Moment::MechanicalPressure],
+        pressure::mechanical,
+    )
+    .symbol("p_mech")
+    .unit("loss/V")
+    .scope(Scope::ScaleInvariant),
+    Metric::new("volume", &[Moment::NormSquared], pressure::volume)
+        .symbol("V")
+        .unit("weight²"),
+    Metric::new("radius", &[Moment::Norm], pressure::radius)
+        .symbol("r")
+        .unit("weight"),
+    Metric::new(
+        "radius_predicted",
+        &[Moment::UnitNoise, Moment::RelaxationRate],
+        pressure::radius_gas,
+    )
+    .symbol("r*")
+    .unit("weight")
+    .scope(Scope::ScaleInvariant),
+    Metric::new(
+        "radius_balance",
+        &[Moment::UnitMoment, Moment::RelaxationRate],
+        pressure::radius_balance,
+    )
+    .symbol("r*_M")
+    .unit("weight")
+    .scope(Scope::ScaleInvariant),
+    Metric::new(
+        "z",
+        &[Moment::PressureNormSquared, Moment::NoiseHeat],
+        pressure::z,
+    )
+    .symbol("Z")
+    .divides_by("the temperature", heat),
+    Metric::new(
+        "z_d",
+        &[Moment::NormLoss, Moment::GradientNormSquared],
+        pressure::z_d,
+    )
+    .symbol("Z_d")
+    .scope(Scope::ScaleInvariant)
+    .divides_by("the gradient", |e| e.mean(Moment::GradientNormSquared)),
+    Metric::new(
+        "z_virial",
+        &[Moment::Virial, Moment::NoiseHeat],
+        pressure::z_virial,
+    )
+    .symbol("Z_vir")
+    .divides_by("the temperature", heat),
+    Metric::new(
+        "real_gas_balance",
+        &[
+            Moment::PressureNormSquared,
+            Moment::Virial,
+            Moment::KineticHeat,
+        ],
+        pressure::real_gas_balance,
+    )
+    .symbol("bal")
+    .divides_by("the displacement", kinetic_heat),
+    Metric::new(
+        "virial_ratio",
+        &[Moment::VirialRatio],
+        pressure::virial_ratio,
+    )
+    .symbol("|cos|"),
+    Metric::new("rotation", &[Moment::Rotation], pressure::rotation).symbol("1-cos"),
+    Metric::new(
+        "relaxation_steps",
+        &[Moment::RelaxationRate],
+        pressure::relaxation_steps,
+    )
+    .symbol("τ")
+    .unit("steps")
+    .scope(Scope::ScaleInvariant),
+    Metric::new(
+        "decay_potential",
+        &[Moment::PressureNormSquared],
+        energy::decay_potential,
+    )
+    .symbol("pV")
+    .unit(LOSS),
+    Metric::new("kinetic_energy", &[Moment::KineticHeat], energy::kinetic)
+        .symbol("K")
+        .unit(LOSS),
+    Metric::new(
+        "enthalpy",
+        &[Moment::Loss, Moment::PressureNormSquared],
+        energy::enthalpy,
+    )
+    .symbol("H")
+    .unit(LOSS)
+    .scope(Scope::Model),
+    Metric::new(
+        "helmholtz",
+        &[Moment::Loss, Moment::NoiseHeat, Moment::Entropy],
+        energy::helmholtz,
+    )
+    .symbol("F")
+    .unit(LOSS)
+    .scope(Scope::Model),
+    Metric::new(
+        "gibbs",
+        &[
+            Moment::Loss,
+            Moment::NoiseHeat,
+            Moment::Entropy,
+            Moment::PressureNormSquared,
+        ],
+        energy::gibbs,
+    )
+    .symbol("G")
+    .unit(LOSS)
+    .scope(Scope::Model),
+    Metric::new(
+        "heat_capacity",
+        &[
+            Moment::LossProduct,
+            Moment::PairedLoss,
+            Moment::IndependentLoss,
+            Moment::NoiseHeat,
+        ],
+        energy::heat_capacity,
+    )
+    .symbol("C")
+    .scope(Scope::Model)
+    .divides_by("the temperature", heat),
+];

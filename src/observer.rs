@@ -1,0 +1,635 @@
+//! The observer: what a training loop holds on to.
+//!
+//! It owns the memory (windows, past weights, error bars) and no formula. A call to
+//! [`Observer::observe`] either takes in the whole step or, when it answers with an error,
+//! nothing of it. After the first steps it does not allocate.
+
+use std::num::NonZeroU64;
+
+use crate::blocks::Blocks;
+use crate::history::History;
+use crate::metric::{CATALOGUE, Subject};
+use crate::random::mix;
+use crate::snapshot::{Collector, Slot};
+use crate::sums::whole;
+use crate::{
+    Ensemble, Error, Formula, GroupId, Groups, Metric, Reading, Report, Row, Snapshot, Step, Sums,
+};
+
+/// When steps are looked at: `burst` consecutive ones out of every `every`.
+///
+/// Thermometers that read motion need two or three consecutive steps, so cost is bounded by
+/// bursts and not by single steps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct Cadence {
+    burst: u64,
+    every: u64,
+}
+
+impl Cadence {
+    /// Every step.
+    pub const EVERY_STEP: Self = Self { burst: 1, every: 1 };
+
+    /// Bursts of `burst` consecutive steps, one burst beginning every `every` steps.
+    ///
+    /// # Errors
+    /// [`Error::OutOfRange`] for an empty burst, [`Error::Conflict`] for one longer than its
+    /// period.
+    pub const fn bursts(burst: u64, every: u64) -> Result<Self, Error> {
+        if burst == 0 {
+            return Err(Error::OutOfRange {
+                what: "steps in a burst",
+                value: 0.0,
+                allowed: "at least 1, and 3 for the midpoint thermometer",
+            });
+        }
+        if every < burst {
+            return Err(Error::Conflict {
+                what: "a burst is longer than the period between bursts",
+                remedy: "give a period of at least the burst's length",
+            });
+        }
+        Ok(Self { burst, every })
+    }
+
+    const fn looks_at(self, step: u64) -> bool {
+        step % self.every < self.burst
+    }
+}
+
+/// Over which steps readings average.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
+pub enum Window {
+    /// Windows of this many observed steps, one after another. Readings are those of the last
+    /// complete window, and of the first while it fills.
+    Tumbling(NonZeroU64),
+    /// One window that grows until [`Observer::start_window`] ends it.
+    Growing,
+}
+
+/// Options of an observer.
+///
+/// ```
+/// use thermograd::{Cadence, Config, Groups, Observer, Symmetry, Window};
+/// let mut groups = Groups::new();
+/// groups.add("all", Symmetry::Generic);
+/// let config = Config::default()
+///     .cadence(Cadence::bursts(4, 64)?)
+///     .window(Window::Growing)
+///     .probe(1 << 20);
+/// let observer = Observer::with_config(groups, config)?;
+/// # Ok::<(), thermograd::Error>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Config {
+    cadence: Cadence,
+    window: Window,
+    probe: usize,
+    seed: u64,
+    metrics: Vec<Metric>,
+}
+
+impl Default for Config {
+    /// Every step, tumbling windows of 10 000 steps, past values on 65 536 coordinates a group.
+    fn default() -> Self {
+        Self {
+            cadence: Cadence::EVERY_STEP,
+            window: Window::Tumbling(NonZeroU64::MIN.saturating_add(9_999)),
+            probe: 1 << 16,
+            seed: 0,
+            metrics: Vec::new(),
+        }
+    }
+}
+
+impl Config {
+    /// Which steps are looked at.
+    #[must_use]
+    pub const fn cadence(mut self, cadence: Cadence) -> Self {
+        self.cadence = cadence;
+        self
+    }
+
+    /// Over which steps readings average.
+    #[must_use]
+    pub const fn window(mut self, window: Window) -> Self {
+        self.window = window;
+        self
+    }
+
+    /// On how many coordinates of each group past values are kept, in whole runs of 512. Memory
+    /// is about 36 bytes a coordinate for `f32` models and 56 for `f64`; norms and gradient
+    /// noise always read every coordinate.
+    #[must_use]
+    pub const fn probe(mut self, coordinates: usize) -> Self {
+        self.probe = coordinates;
+        self
+    }
+
+    /// The seed by which the probe's coordinates are drawn.
+    #[must_use]
+    pub const fn seed(mut self, seed: u64) -> Self {
+        self.seed = seed;
+        self
+    }
+
+    /// Adds a metric of your own to every report.
+    #[must_use]
+    pub fn metric(mut self, metric: Metric) -> Self {
+        self.metrics.push(metric);
+        self
+    }
+
+    fn check(&self) -> Result<(), Error> {
+        if self.probe == 0 || self.probe > 1 << 40 {
+            return Err(Error::OutOfRange {
+                what: "coordinates of the probe",
+                value: self.probe as f64,
+                allowed: "from 1 to 2^40",
+            });
+        }
+        let own = self.metrics.iter().enumerate();
+        for (i, metric) in own {
+            let others = CATALOGUE.iter().chain(&self.metrics[..i]);
+            if others.into_iter().any(|m| m.name() == metric.name()) {
+                return Err(Error::DuplicateName {
+                    name: metric.name().to_owned(),
+                });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What became of a step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Observed {
+    /// Outside the bursts: nothing was read.
+    Skipped,
+    /// Taken in.
+    Recorded,
+    /// Taken in, and a window is complete.
+    WindowComplete,
+}
+
+/// What is kept for one group, or for the model.
+#[derive(Debug, Clone)]
+struct Record {
+    current: Blocks,
+    complete: Option<Blocks>,
+    /// Steps over relaxation time, summed over the run.
+    relaxations: f64,
+    rate: Option<f64>,
+}
+
+impl Record {
+    fn new() -> Self {
+        Self {
+            current: Blocks::new(),
+            complete: None,
+            relaxations: 0.0,
+            rate: None,
+        }
+    }
+
+    fn push(&mut self, step: &Ensemble) {
+        self.current.push(step);
+        self.rate = step.mean(crate::Moment::RelaxationRate);
+        self.advance();
+    }
+
+    fn advance(&mut self) {
+        self.relaxations += self.rate.unwrap_or(0.0);
+    }
+
+    fn blocks(&self) -> &Blocks {
+        self.complete.as_ref().unwrap_or(&self.current)
+    }
+
+    fn start_window(&mut self) {
+        if let Some(complete) = &mut self.complete {
+            std::mem::swap(complete, &mut self.current);
+            self.current.clear();
+        } else {
+            self.complete = Some(std::mem::replace(&mut self.current, Blocks::new()));
+        }
+    }
+}
+
+/// Follows a training run and answers with readings.
+///
+/// ```
+/// use thermograd::{slices, Groups, Observer, Step, Symmetry};
+/// let mut groups = Groups::new();
+/// let hidden = groups.add("hidden", Symmetry::ScaleInvariant);
+/// let mut observer = Observer::new(groups)?;
+/// let (mut w, mut g) = (vec![0.1_f32; 64], vec![0.0_f32; 64]);
+/// for _ in 0..100 {
+///     // forward and backward, then observe, then update
+///     let step = Step::new(0.5).learning_rate(0.1).weight_decay(1e-3);
+///     observer.observe(&step, &slices(hidden, &w, &g))?;
+///     for (w, g) in w.iter_mut().zip(&g) {
+///         *w -= 0.1 * (g + 1e-3 * *w);
+///     }
+/// }
+/// let pressure = observer.read(hidden, "pressure")?;
+/// assert!((pressure.ready().unwrap().value - 1e-3).abs() < 1e-12);
+/// # Ok::<(), thermograd::Error>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Observer {
+    groups: Groups,
+    config: Config,
+    slots: Vec<Slot>,
+    /// This step's sums by group, between validation and commit.
+    sums: Vec<Option<Sums>>,
+    extents: Vec<Option<Extent>>,
+    records: Vec<Record>,
+    model: Record,
+    /// The last step, if it was observed.
+    before: Option<Step>,
+    steps: u64,
+    in_window: u64,
+}
+
+impl Observer {
+    /// An observer with default options.
+    ///
+    /// # Errors
+    /// No groups, or two of one name.
+    pub fn new(groups: Groups) -> Result<Self, Error> {
+        Self::with_config(groups, Config::default())
+    }
+
+    /// An observer with options of your own.
+    ///
+    /// # Errors
+    /// No groups, two of one name, an option out of its range, a metric's name that is taken.
+    pub fn with_config(groups: Groups, config: Config) -> Result<Self, Error> {
+        groups.check()?;
+        config.check()?;
+        let count = groups.len();
+        Ok(Self {
+            slots: vec![Slot::default(); count],
+            sums: vec![None; count],
+            extents: vec![None; count],
+            records: (0..count).map(|_| Record::new()).collect(),
+            model: Record::new(),
+            before: None,
+            steps: 0,
+            in_window: 0,
+            groups,
+            config,
+        })
+    }
+
+    /// The groups that it follows.
+    pub const fn groups(&self) -> &Groups {
+        &self.groups
+    }
+
+    /// Steps since the start, observed or not.
+    pub const fn steps(&self) -> u64 {
+        self.steps
+    }
+
+    /// Whether the next call to [`Observer::observe`] will read the snapshot. A loop may save
+    /// itself a second gradient when it will not.
+    pub const fn is_due(&self) -> bool {
+        self.config.cadence.looks_at(self.steps)
+    }
+
+    /// Takes in one step: call it after the backward pass and before the update.
+    ///
+    /// # Errors
+    /// Facts of the step that no step has; whatever the snapshot's visit answered; a group whose
+    /// number of parameters changed, is below its number of scales, or came with a stream for a
+    /// part of it only; no group at all. The observer is then as it was before the call.
+    pub fn observe<S: Snapshot + ?Sized>(
+        &mut self,
+        step: &Step,
+        snapshot: &S,
+    ) -> Result<Observed, Error> {
+        step.check()?;
+        if !self.is_due() {
+            self.skip();
+            return Ok(Observed::Skipped);
+        }
+        self.collect(snapshot)?;
+        self.commit(step);
+        self.steps += 1;
+        self.in_window += 1;
+        if let Window::Tumbling(length) = self.config.window
+            && self.in_window >= length.get()
+        {
+            self.start_window();
+            return Ok(Observed::WindowComplete);
+        }
+        Ok(Observed::Recorded)
+    }
+
+    /// Ends the window: readings are now those of the steps since it began.
+    pub fn start_window(&mut self) {
+        for record in &mut self.records {
+            record.start_window();
+        }
+        self.model.start_window();
+        for slot in &mut self.slots {
+            if let Some(history) = &mut slot.history {
+                history.new_window();
+            }
+        }
+        self.in_window = 0;
+    }
+
+    /// Forgets everything but the groups and the options.
+    pub fn reset(&mut self) {
+        let count = self.groups.len();
+        self.slots = vec![Slot::default(); count];
+        self.extents = vec![None; count];
+        self.sums = vec![None; count];
+        self.records = (0..count).map(|_| Record::new()).collect();
+        self.model = Record::new();
+        self.before = None;
+        self.steps = 0;
+        self.in_window = 0;
+    }
+
+    fn skip(&mut self) {
+        self.steps += 1;
+        self.before = None;
+        for slot in &mut self.slots {
+            if let Some(history) = &mut slot.history {
+                history.gap();
+            }
+        }
+        for record in self.records.iter_mut().chain([&mut self.model]) {
+            record.advance();
+        }
+    }
+
+    /// Lets the snapshot visit and checks what came; changes nothing that lasts.
+    fn collect<S: Snapshot + ?Sized>(&mut self, snapshot: &S) -> Result<(), Error> {
+        for slot in &mut self.slots {
+            slot.accumulator.begin();
+            slot.outside = Sums::default();
+        }
+        let mut collector = Collector {
+            groups: &self.groups,
+            slots: &mut self.slots,
+            refused: None,
+        };
+        let visited = snapshot.visit(&mut collector);
+        collector.refused.map_or(visited, Err)?;
+        for (index, slot) in self.slots.iter_mut().enumerate() {
+            self.sums[index] = finish(slot, &self.groups, index, self.extents[index])?;
+        }
+        if self.sums.iter().all(Option::is_none) {
+            return Err(Error::Empty {
+                place: "the snapshot".to_owned(),
+                remedy: "visit at least one group",
+            });
+        }
+        Ok(())
+    }
+
+    /// Takes in what [`Observer::collect`] left; cannot fail.
+    fn commit(&mut self, step: &Step) {
+        let before = self.before.as_ref();
+        let mut whole = Some((Sums::default(), 0.0));
+        for (index, (slot, sums)) in self.slots.iter_mut().zip(&self.sums).enumerate() {
+            let id = GroupId(index);
+            let symmetry = self.groups.symmetry(id).unwrap_or_default();
+            let Some(sums) = sums else {
+                whole = None;
+                if let Some(history) = &mut slot.history {
+                    history.gap();
+                }
+                self.records[index].advance();
+                continue;
+            };
+            let dof = (sums.w_count - symmetry.scales() as f64).max(0.0);
+            if let Some((total, total_dof)) = &mut whole {
+                total.merge(sums);
+                *total_dof += dof;
+            }
+            let mut ensemble = Ensemble::default();
+            ensemble.push_with_dof(step, before, sums, dof);
+            self.records[index].push(&ensemble);
+            remember(
+                slot,
+                &mut self.extents[index],
+                sums,
+                self.config.probe,
+                mix(self.config.seed ^ mix(index as u64)),
+            );
+        }
+        match whole {
+            Some((sums, dof)) => {
+                let mut ensemble = Ensemble::default();
+                ensemble.push_with_dof(step, before, &sums, dof);
+                self.model.push(&ensemble);
+            }
+            None => self.model.advance(),
+        }
+        self.before = Some(*step);
+    }
+
+    /// The reading of a metric, by name, for one group.
+    ///
+    /// # Errors
+    /// [`Error::UnknownGroup`] or [`Error::UnknownMetric`].
+    pub fn read(&self, group: GroupId, metric: &str) -> Result<Reading, Error> {
+        let metric = self.metric(metric)?;
+        let (record, subject) = self.subject(Some(group))?;
+        Ok(metric.read(record.blocks(), subject))
+    }
+
+    /// The reading of a metric, by name, for the model as a whole: extensive quantities are sums
+    /// over the groups, temperatures their average weighted by degrees of freedom.
+    ///
+    /// # Errors
+    /// [`Error::UnknownMetric`].
+    pub fn read_model(&self, metric: &str) -> Result<Reading, Error> {
+        let metric = self.metric(metric)?;
+        let (record, subject) = self.subject(None)?;
+        Ok(metric.read(record.blocks(), subject))
+    }
+
+    /// The value of any formula of your own, with its error bar, for one group or (`None`) the
+    /// model. `needs` are the moments that it reads.
+    ///
+    /// # Errors
+    /// [`Error::UnknownGroup`].
+    pub fn read_formula(
+        &self,
+        group: Option<GroupId>,
+        needs: &'static [crate::Moment],
+        formula: Formula,
+    ) -> Result<Reading, Error> {
+        let (record, subject) = self.subject(group)?;
+        Ok(Metric::new("", needs, formula).read(record.blocks(), subject))
+    }
+
+    /// The averages of the window that readings speak of, for one group or (`None`) the model.
+    ///
+    /// # Errors
+    /// [`Error::UnknownGroup`].
+    pub fn ensemble(&self, group: Option<GroupId>) -> Result<Ensemble, Error> {
+        Ok(self.subject(group)?.0.blocks().total())
+    }
+
+    /// How many relaxation times of the norm the run has behind it, for one group or (`None`)
+    /// the model: the sum over all steps of 1/τ at that step's hyper-parameters.
+    ///
+    /// # Errors
+    /// [`Error::UnknownGroup`].
+    pub fn relaxations(&self, group: Option<GroupId>) -> Result<f64, Error> {
+        Ok(self.subject(group)?.0.relaxations)
+    }
+
+    /// Every reading there is.
+    pub fn report(&self) -> Report {
+        let metrics = || CATALOGUE.iter().chain(&self.config.metrics);
+        let groups = self.groups.ids().map(Some).chain([None]);
+        // Where the model is one group, only the loss and what is made of it is the model's own.
+        let one_group = self.groups.len() == 1;
+        let mut rows = Vec::new();
+        for group in groups {
+            let Ok((record, subject)) = self.subject(group) else {
+                continue;
+            };
+            for metric in metrics() {
+                let of_model = metric.scope_of() == crate::Scope::Model;
+                if of_model == group.is_some() && (of_model || one_group) {
+                    continue;
+                }
+                rows.push(Row {
+                    group: group.and_then(|id| self.groups.name(id)).map(str::to_owned),
+                    metric: *metric,
+                    reading: metric.read(record.blocks(), subject),
+                });
+            }
+        }
+        Report {
+            step: self.steps,
+            window: self
+                .records
+                .iter()
+                .map(|record| record.blocks().len())
+                .max()
+                .unwrap_or(0),
+            rows,
+        }
+    }
+
+    fn metric(&self, name: &str) -> Result<&Metric, Error> {
+        CATALOGUE
+            .iter()
+            .chain(&self.config.metrics)
+            .find(|metric| metric.name() == name)
+            .ok_or_else(|| Error::UnknownMetric {
+                name: name.to_owned(),
+            })
+    }
+
+    fn subject(&self, group: Option<GroupId>) -> Result<(&Record, Subject), Error> {
+        match group {
+            None => Ok((&self.model, Subject::Model(self.groups.joint_symmetry()))),
+            Some(id) => match (self.records.get(id.index()), self.groups.symmetry(id)) {
+                (Some(record), Some(symmetry)) => Ok((record, Subject::Group(symmetry))),
+                _ => Err(Error::UnknownGroup {
+                    index: id.index(),
+                    known: self.groups.len(),
+                }),
+            },
+        }
+    }
+}
+
+/// What a group's first visit fixes: where its elements lie, and how many weights it has with
+/// those that were reduced elsewhere.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Extent {
+    first: usize,
+    last: usize,
+    count: f64,
+}
+
+/// Closes a group's reduction and checks it against what the group was before.
+fn finish(
+    slot: &mut Slot,
+    groups: &Groups,
+    index: usize,
+    before: Option<Extent>,
+) -> Result<Option<Sums>, Error> {
+    let id = GroupId(index);
+    let name = || groups.name(id).unwrap_or_default().to_owned();
+    let visited = slot.accumulator.count();
+    if visited == 0 && slot.outside.w_count == 0.0 {
+        return Ok(None);
+    }
+    slot.accumulator
+        .flush(slot.history.as_mut())
+        .map_err(|fault| fault.in_group(&name()))?;
+    let (first, last) =
+        slot.accumulator
+            .extent()
+            .map_err(|(found, expected)| Error::Misplaced {
+                group: name(),
+                found,
+                expected,
+            })?;
+    let mut sums = slot.accumulator.total().extrapolated();
+    sums.merge(&slot.outside);
+    sums.check_finite(&name())?;
+    sums.check_given(&name())?;
+    let scales = groups.symmetry(id).unwrap_or_default().scales();
+    if scales as f64 > sums.w_count {
+        return Err(Error::TooManyScales {
+            group: name(),
+            scales,
+            len: whole(sums.w_count),
+        });
+    }
+    let extent = Extent {
+        first,
+        last,
+        count: sums.w_count,
+    };
+    if let Some(expected) = before
+        && expected != extent
+    {
+        return Err(Error::LengthChanged {
+            group: name(),
+            expected: whole(expected.count),
+            found: whole(sums.w_count),
+        });
+    }
+    Ok(Some(sums))
+}
+
+/// Moves a group's present into its past. The first visit only fixes its length.
+fn remember(slot: &mut Slot, extent: &mut Option<Extent>, sums: &Sums, probe: usize, seed: u64) {
+    let has_gradient = sums.g_count > 0.0;
+    match &mut slot.history {
+        Some(history) => history.commit(has_gradient),
+        None => {
+            if let Ok((first, last)) = slot.accumulator.extent() {
+                *extent = Some(Extent {
+                    first,
+                    last,
+                    count: sums.w_count,
+                });
+                if last > first {
+                    let wide = slot.accumulator.wide;
+                    slot.history = Some(History::new(first, last, probe, wide, seed));
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,194 @@
+//! What a training step is, apart from its tensors: loss, hyper-parameters, batch.
+//!
+//! Every fact but the loss is optional. A metric that needs a learning rate nobody gave is
+//! undefined, not computed with zero.
+
+use crate::{Decay, Error, Optimizer, Protocol};
+
+/// The facts of one training step, told by name.
+///
+/// ```
+/// use thermograd::Step;
+/// let step = Step::new(2.3).learning_rate(0.1).weight_decay(1e-3).batch_size(128);
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct Step {
+    pub(crate) loss: f64,
+    pub(crate) independent_loss: Option<f64>,
+    pub(crate) previous_batch_loss: Option<f64>,
+    pub(crate) entropy: Option<f64>,
+    pub(crate) learning_rate: Option<f64>,
+    pub(crate) weight_decay: Option<f64>,
+    pub(crate) decay: Decay,
+    pub(crate) optimizer: Optimizer,
+    pub(crate) protocol: Protocol,
+    pub(crate) batch_size: Option<usize>,
+    pub(crate) data_set_size: Option<usize>,
+}
+
+impl Step {
+    /// A step whose mini-batch had this mean loss, weight decay left out.
+    pub const fn new(loss: f64) -> Self {
+        Self {
+            loss,
+            independent_loss: None,
+            previous_batch_loss: None,
+            entropy: None,
+            learning_rate: None,
+            weight_decay: None,
+            decay: Decay::Coupled,
+            optimizer: Optimizer::SGD,
+            protocol: Protocol::FixedLearningRate,
+            batch_size: None,
+            data_set_size: None,
+        }
+    }
+
+    /// η of this step.
+    #[must_use]
+    pub const fn learning_rate(mut self, learning_rate: f64) -> Self {
+        self.learning_rate = Some(learning_rate);
+        self
+    }
+
+    /// λ, added to the gradient as λw (coupled).
+    #[must_use]
+    pub const fn weight_decay(mut self, weight_decay: f64) -> Self {
+        self.weight_decay = Some(weight_decay);
+        self.decay = Decay::Coupled;
+        self
+    }
+
+    /// λ, applied apart from the gradient as w ← (1−ηλ)w.
+    #[must_use]
+    pub const fn decoupled_weight_decay(mut self, weight_decay: f64) -> Self {
+        self.weight_decay = Some(weight_decay);
+        self.decay = Decay::Decoupled;
+        self
+    }
+
+    /// μ of the optimiser in use (heavy ball, unless [`Step::optimizer`] said otherwise).
+    #[must_use]
+    pub const fn momentum(mut self, momentum: f64) -> Self {
+        self.optimizer = self.optimizer.with_momentum(momentum);
+        self
+    }
+
+    /// The update rule, plain SGD by default.
+    #[must_use]
+    pub const fn optimizer(mut self, optimizer: Optimizer) -> Self {
+        self.optimizer = optimizer;
+        self
+    }
+
+    /// What is held fixed while the weights move: the learning rate by default.
+    #[must_use]
+    pub const fn protocol(mut self, protocol: Protocol) -> Self {
+        self.protocol = protocol;
+        self
+    }
+
+    /// B, the number of examples behind the gradient.
+    #[must_use]
+    pub const fn batch_size(mut self, batch_size: usize) -> Self {
+        self.batch_size = Some(batch_size);
+        self
+    }
+
+    /// N, the number of examples that batches are drawn from.
+    #[must_use]
+    pub const fn data_set_size(mut self, data_set_size: usize) -> Self {
+        self.data_set_size = Some(data_set_size);
+        self
+    }
+
+    /// The loss at the same weights on another, independent batch (or on the whole data set).
+    /// The heat capacity needs it: the variance of one batch's loss is mostly the batch's.
+    #[must_use]
+    pub const fn independent_loss(mut self, loss: f64) -> Self {
+        self.independent_loss = Some(loss);
+        self
+    }
+
+    /// The previous step's batch evaluated again, now that its update is done, with the same
+    /// dropout and augmentation: what the calorimetric thermometer reads.
+    #[must_use]
+    pub const fn previous_batch_loss(mut self, loss: f64) -> Self {
+        self.previous_batch_loss = Some(loss);
+        self
+    }
+
+    /// S in nats of the model's stationary state, from the entropy module or elsewhere. The free
+    /// energies need it.
+    #[must_use]
+    pub const fn entropy(mut self, entropy: f64) -> Self {
+        self.entropy = Some(entropy);
+        self
+    }
+
+    /// Refuses facts that no training step has.
+    ///
+    /// # Errors
+    /// [`Error::OutOfRange`] with the name and value of the first such fact.
+    pub fn check(&self) -> Result<(), Error> {
+        let finite = [
+            ("loss", Some(self.loss)),
+            ("independent loss", self.independent_loss),
+            ("previous batch's loss", self.previous_batch_loss),
+            ("entropy", self.entropy),
+        ];
+        for (what, value) in finite {
+            // Squares of these are averaged: their range is that of sqrt(f64::MAX).
+            check(what, value, "a finite number below 1e150 in size", |x| {
+                x.abs() < 1e150
+            })?;
+        }
+        for (what, value) in [
+            ("learning rate", self.learning_rate),
+            ("weight decay", self.weight_decay),
+        ] {
+            check(what, value, "a number from 0 to 1e50", |x| {
+                (0.0..=1e50).contains(&x)
+            })?;
+        }
+        for (what, value) in [
+            ("momentum", self.optimizer.momentum()),
+            ("dampening", self.optimizer.dampening()),
+        ] {
+            check(what, Some(value), "a number in [0, 1)", |x| {
+                (0.0..1.0).contains(&x)
+            })?;
+        }
+        for (what, value) in [
+            ("batch size", self.batch_size),
+            ("data-set size", self.data_set_size),
+        ] {
+            check(what, value.map(|n| n as f64), "at least 1", |x| x >= 1.0)?;
+        }
+        match (self.batch_size, self.data_set_size) {
+            (Some(batch), Some(data)) if batch > data => Err(Error::OutOfRange {
+                what: "batch size",
+                value: batch as f64,
+                allowed: "at most the data-set size",
+            }),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn check(
+    what: &'static str,
+    value: Option<f64>,
+    allowed: &'static str,
+    holds: impl Fn(f64) -> bool,
+) -> Result<(), Error> {
+    match value {
+        Some(value) if !holds(value) => Err(Error::OutOfRange {
+            what,
+            value,
+            allowed,
+        }),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,696 @@
+//! One group in one step, reduced: every inner product that a formula needs, and the pass that
+//! forms them.
+//!
+//! # The law
+//! [`Sums`] holds sums over coordinates and nothing else, so that `Sums::default()` is the
+//! identity and [`Sums::merge`] is field-wise `+`: the reduction of a concatenation is the merge
+//! of the reductions. Chunks, rows of a strided tensor, threads, devices and tensor-parallel
+//! shards merge by that law alone. (Data-parallel ranks do not: they hold the *same* weights.)
+//!
+//! # The pass
+//! Streams are widened to `f64` leaf by leaf, and each leaf of 512 positions is reduced in 8
+//! lanes. Leaves lie at fixed positions of the group and meet in a binary tree over their
+//! positions, so the same numbers give the same bits whatever the pieces they arrive in and
+//! whatever the number of threads. The tree also keeps the rounding error near that of a single
+//! addition. The product of two `f32` is exact in `f64`, and differences are formed before they
+//! are squared.
+
+use crate::snapshot::{Piece, View};
+use crate::{Error, history::History};
+use std::num::NonZeroUsize;
+
+/// Positions in a leaf of the summation tree.
+pub(crate) const LEAF: usize = 512;
+/// Independent partial sums in a leaf.
+const LANES: usize = 8;
+
+/// Declares the fields once: struct, merge and the flat form can not fall out of step.
+macro_rules! sums {
+    ($($(#[$doc:meta])* $field:ident,)*) => {
+        /// Sums over the coordinates of one group in one step.
+        ///
+        /// Build one from [`Sums::default`] and set what was reduced elsewhere, or let
+        /// [`Sums::of`] reduce a piece. A count of zero says that the stream was not given; a
+        /// count other than zero must equal `w_count`.
+        ///
+        /// ```
+        /// use thermograd::Sums;
+        /// let mut a = Sums::of(&[3.0_f64, 0.0], &[1.0_f64, 2.0])?;
+        /// let b = Sums::of(&[4.0_f64], &[1.0_f64])?;
+        /// a.merge(&b);
+        /// assert_eq!((a.w_count, a.w_w, a.w_g, a.g_g), (3.0, 25.0, 7.0, 6.0));
+        /// # Ok::<(), thermograd::Error>(())
+        /// ```
+        #[derive(Debug, Clone, Copy, PartialEq, Default)]
+        #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+        #[non_exhaustive]
+        pub struct Sums {
+            $($(#[$doc])* pub $field: f64,)*
+        }
+
+        impl Sums {
+            /// The names of the fields, in the order of [`Sums::to_array`].
+            pub const FIELDS: [&'static str; [$(stringify!($field)),*].len()] =
+                [$(stringify!($field)),*];
+
+            /// All fields flat, ready for an all-reduce by addition.
+            pub const fn to_array(&self) -> [f64; Self::FIELDS.len()] {
+                [$(self.$field),*]
+            }
+
+            /// The inverse of [`Sums::to_array`].
+            pub const fn from_array(flat: [f64; Self::FIELDS.len()]) -> Self {
+                let [$($field),*] = flat;
+                Self { $($field),* }
+            }
+
+            /// Adds the sums over other coordinates of the same group and step.
+            pub fn merge(&mut self, other: &Self) {
+                $(self.$field += other.$field;)*
+            }
+        }
+    };
+}
+
+sums! {
+    /// Number of weights.
+    w_count,
+    /// Number of weights that came with a gradient.
+    g_count,
+    /// Number of weights that came with a second gradient.
+    g2_count,
+    /// Number of weights that came with an update.
+    u_count,
+    /// Number of weights whose displacement Δ = w − w₋₁ is known.
+    step_count,
+    /// Number of weights whose last two displacements are known.
+    midpoint_count,
+    /// Number of weights whose previous gradient is known.
+    lag_count,
+    /// Number of weights whose running mean c is known.
+    centre_count,
+    /// |w|².
+    w_w,
+    /// w·g.
+    w_g,
+    /// |g|².
+    g_g,
+    /// |g − g₂|² with a second gradient g₂ at the same weights.
+    noise,
+    /// g·g₂.
+    g_g2,
+    /// w·g₂.
+    w_g2,
+    /// w·u with the optimiser's update u.
+    w_u,
+    /// |u|².
+    u_u,
+    /// g·u.
+    g_u,
+    /// |Δ|².
+    step_step,
+    /// w₋₁·Δ.
+    previous_step,
+    /// g·Δ, with today's gradient.
+    g_step,
+    /// |(w − w₋₂)/2|².
+    midpoint_midpoint,
+    /// Δ·Δ₋₁.
+    step_step1,
+    /// g·g₋₁.
+    g_g1,
+    /// |g + g₋₁|².
+    lag_sum,
+    /// |g − g₋₁|².
+    lag_difference,
+    /// (w − c)·g.
+    centred_g,
+    /// (w − c)·w.
+    centred_w,
+}
+
+impl Sums {
+    /// Reduces weights and gradient of one piece.
+    ///
+    /// # Errors
+    /// Unequal lengths, or an element that is not finite.
+    pub fn of<'a>(
+        weights: impl Into<View<'a>>,
+        gradient: impl Into<View<'a>>,
+    ) -> Result<Self, Error> {
+        Self::reduce(&Piece::new(weights, gradient), NonZeroUsize::MIN)
+    }
+
+    /// Reduces one piece on this many threads. The result has the same bits for every number.
+    ///
+    /// # Errors
+    /// Streams of unequal length, or an element that is not finite.
+    pub fn reduce(piece: &Piece<'_>, threads: NonZeroUsize) -> Result<Self, Error> {
+        let name = "piece";
+        piece.check(name)?;
+        let start = piece.offset.unwrap_or(0);
+        let len = piece.weights.len();
+        let end = start.checked_add(len).ok_or_else(|| too_far(start))?;
+        // Whole leaves to each thread, so that no leaf is shared.
+        let leaves = end.div_ceil(LEAF) - start / LEAF;
+        let share = leaves.div_ceil(threads.get()).max(1) * LEAF;
+        let mut cuts = vec![start];
+        let mut cut = (start / LEAF) * LEAF;
+        while end - cut > share {
+            cut += share;
+            cuts.push(cut);
+        }
+        cuts.push(end);
+        let reduce = |from: usize, to: usize| {
+            let mut part = Accumulator::default();
+            part.begin();
+            part.piece(piece, from, to - from, from - start, None)?;
+            part.flush(None)?;
+            Ok(part.tree)
+        };
+        let parts: Vec<Result<Tree, Fault>> = if cuts.len() == 2 {
+            vec![reduce(start, end)]
+        } else {
+            std::thread::scope(|scope| {
+                let handles: Vec<_> = cuts
+                    .windows(2)
+                    .map(|cut| scope.spawn(|| reduce(cut[0], cut[1])))
+                    .collect();
+                handles
+                    .into_iter()
+                    .map(|handle| match handle.join() {
+                        Ok(part) => part,
+                        // A panic in the pass is a bug of ours: let it surface as one.
+                        Err(panic) => std::panic::resume_unwind(panic),
+                    })
+                    .collect()
+            })
+        };
+        let mut whole = Tree::default();
+        for part in parts {
+            for node in part.map_err(|fault| fault.in_group(name))?.nodes {
+                whole.push(node);
+            }
+        }
+        let mut sums = whole.total();
+        let count = |given: bool| if given { sums.w_count } else { 0.0 };
+        let (g, g2, u) = (
+            count(piece.gradient.is_some()),
+            count(piece.second.is_some()),
+            count(piece.update.is_some()),
+        );
+        (sums.g_count, sums.g2_count, sums.u_count) = (g, g2, u);
+        Ok(sums)
+    }
+
+    /// The sums with history streams that were followed on a part of the coordinates scaled up
+    /// to the group: unbiased when the part was drawn with equal chance for every coordinate.
+    pub(crate) fn extrapolated(mut self) -> Self {
+        let scale = |count: &mut f64, whole: f64, sums: &mut [&mut f64]| {
+            if *count > 0.0 && *count < whole {
+                let factor = whole / *count;
+                sums.iter_mut().for_each(|sum| **sum *= factor);
+                *count = whole;
+            }
+        };
+        let whole = self.w_count;
+        scale(
+            &mut self.step_count,
+            whole,
+            &mut [
+                &mut self.step_step,
+                &mut self.previous_step,
+                &mut self.g_step,
+            ],
+        );
+        scale(
+            &mut self.midpoint_count,
+            whole,
+            &mut [&mut self.midpoint_midpoint, &mut self.step_step1],
+        );
+        scale(
+            &mut self.lag_count,
+            whole,
+            &mut [&mut self.g_g1, &mut self.lag_sum, &mut self.lag_difference],
+        );
+        scale(
+            &mut self.centre_count,
+            whole,
+            &mut [&mut self.centred_g, &mut self.centred_w],
+        );
+        self
+    }
+
+    /// Refuses sums that no vectors can have.
+    ///
+    /// # Errors
+    /// A field that is not finite or is a negative count or square; a count other than zero or
+    /// `w_count`; an inner product above the product of the norms.
+    pub fn check(&self, group: &str) -> Result<(), Error> {
+        self.check_finite(group)?;
+        let counts = [
+            ("gradient", self.g_count),
+            ("second gradient", self.g2_count),
+            ("update", self.u_count),
+            ("displacement", self.step_count),
+            ("midpoint", self.midpoint_count),
+            ("previous gradient", self.lag_count),
+            ("centre", self.centre_count),
+        ];
+        if !(self.w_count >= 1.0 && self.w_count.fract() == 0.0 && self.w_count < 2f64.powi(53)) {
+            return Err(Error::OutOfRange {
+                what: "w_count of reduced sums",
+                value: self.w_count,
+                allowed: "a whole number of weights, at least 1",
+            });
+        }
+        self.check_counts(group, &counts)?;
+        let squares = [
+            self.w_w,
+            self.g_g,
+            self.noise,
+            self.u_u,
+            self.step_step,
+            self.midpoint_midpoint,
+            self.lag_sum,
+            self.lag_difference,
+        ];
+        if let Some(&value) = squares.iter().find(|&&square| square < 0.0) {
+            return Err(Error::OutOfRange {
+                what: "a sum of squares",
+                value,
+                allowed: "a number of at least 0",
+            });
+        }
+        let pairs = [
+            ("w·g", self.w_g, self.w_w, self.g_g),
+            ("w·u", self.w_u, self.w_w, self.u_u),
+            ("g·u", self.g_u, self.g_g, self.u_u),
+            ("g·Δ", self.g_step, self.g_g, self.step_step),
+        ];
+        for (product, value, left, right) in pairs {
+            let bound = left.sqrt() * right.sqrt();
+            // Reductions in 16 bits keep three digits.
+            if value.abs() > bound * (1.0 + 1e-2) {
+                return Err(Error::CauchySchwarz {
+                    group: group.to_owned(),
+                    product,
+                    value,
+                    bound,
+                });
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Sums {
+    /// Refuses sums that overflowed.
+    pub(crate) fn check_finite(&self, group: &str) -> Result<(), Error> {
+        let fields = self.to_array();
+        match fields.iter().position(|x| !x.is_finite()) {
+            None => Ok(()),
+            Some(index) => Err(Error::NonFinite {
+                place: format!("group {group:?}, sum {}", Self::FIELDS[index]),
+                index,
+                value: fields[index],
+            }),
+        }
+    }
+
+    /// Refuses a stream that the user gave for a part of the group.
+    pub(crate) fn check_given(&self, group: &str) -> Result<(), Error> {
+        let counts = [
+            ("gradient", self.g_count),
+            ("second gradient", self.g2_count),
+            ("update", self.u_count),
+        ];
+        self.check_counts(group, &counts)
+    }
+
+    fn check_counts(&self, group: &str, counts: &[(&'static str, f64)]) -> Result<(), Error> {
+        for &(stream, count) in counts {
+            if count != 0.0 && count != self.w_count {
+                return Err(Error::PartialStream {
+                    group: group.to_owned(),
+                    stream,
+                    expected: whole(self.w_count),
+                    found: whole(count),
+                });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A count held as `f64`, back as a number of elements.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a float-to-int cast saturates, and this one only words an error"
+)]
+pub(crate) const fn whole(count: f64) -> usize {
+    count as usize
+}
+
+pub(crate) fn too_far(offset: usize) -> Error {
+    Error::OutOfRange {
+        what: "the offset of a piece",
+        value: offset as f64,
+        allowed: "a position from which the piece ends below the largest index",
+    }
+}
+
+/// A bad element, before the group's name is known.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Fault {
+    NonFinite {
+        stream: &'static str,
+        index: usize,
+        value: f64,
+    },
+    Overflow {
+        stream: &'static str,
+        largest: f64,
+    },
+}
+
+impl Fault {
+    pub(crate) fn in_group(self, group: &str) -> Error {
+        match self {
+            Self::NonFinite {
+                stream,
+                index,
+                value,
+            } => Error::NonFinite {
+                place: format!("group {group:?}, {stream}"),
+                index,
+                value,
+            },
+            Self::Overflow { stream, largest } => Error::Overflow {
+                place: format!("group {group:?}, {stream}"),
+                largest,
+            },
+        }
+    }
+}
+
+/// A node of the summation tree: the sums over leaves `index << level ..`.
+#[derive(Debug, Clone, Copy)]
+struct Node {
+    index: usize,
+    level: u32,
+    sums: Sums,
+}
+
+/// The canonical binary tree over leaf positions, kept as its maximal complete subtrees.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Tree {
+    nodes: Vec<Node>,
+}
+
+impl Tree {
+    /// Appends a subtree to the right, and merges siblings as far up as they are complete.
+    fn push(&mut self, mut node: Node) {
+        while let Some(last) = self.nodes.last()
+            && last.level == node.level
+            && last.index % 2 == 0
+            && last.index + 1 == node.index
+        {
+            let mut sums = last.sums;
+            sums.merge(&node.sums);
+            self.nodes.pop();
+            node = Node {
+                index: node.index / 2,
+                level: node.level + 1,
+                sums,
+            };
+        }
+        self.nodes.push(node);
+    }
+
+    fn total(&self) -> Sums {
+        let mut total = Sums::default();
+        for node in self.nodes.iter().rev() {
+            let mut sums = node.sums;
+            sums.merge(&total);
+            total = sums;
+        }
+        total
+    }
+}
+
+/// The streams of one leaf, widened.
+#[derive(Debug, Clone)]
+struct Tile {
+    w: Vec<f64>,
+    g: Vec<f64>,
+    g2: Vec<f64>,
+    u: Vec<f64>,
+}
+
+/// Numbers of elements that came with each optional stream.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+struct Given {
+    gradient: usize,
+    second: usize,
+    update: usize,
+}
+
+/// Reduces the pieces of one group in one step.
+#[derive(Debug, Clone)]
+pub(crate) struct Accumulator {
+    tile: Tile,
+    /// Position in the group of the tile's first element.
+    start: usize,
+    fill: usize,
+    tree: Tree,
+    given: Given,
+    /// Where the visited elements lie, merged where they touch, in order of arrival.
+    spans: Vec<(usize, usize)>,
+    count: usize,
+    /// Some element came as f64, so that history must be kept as f64.
+    pub(crate) wide: bool,
+}
+
+impl Default for Accumulator {
+    fn default() -> Self {
+        Self {
+            tile: Tile {
+                w: vec![0.0; LEAF],
+                g: vec![0.0; LEAF],
+                g2: Vec::new(),
+                u: Vec::new(),
+            },
+            start: 0,
+            fill: 0,
+            tree: Tree {
+                nodes: Vec::with_capacity(64),
+            },
+            given: Given::default(),
+            spans: Vec::with_capacity(8),
+            count: 0,
+            wide: false,
+        }
+    }
+}
+
+impl Accumulator {
+    /// Forgets the last step.
+    pub(crate) fn begin(&mut self) {
+        self.start = 0;
+        self.fill = 0;
+        self.tree.nodes.clear();
+        self.given = Given::default();
+        self.spans.clear();
+        self.count = 0;
+        self.wide = false;
+    }
+
+    /// Elements taken so far.
+    pub(crate) const fn count(&self) -> usize {
+        self.count
+    }
+
+    /// The position after the last element.
+    pub(crate) fn position(&self) -> usize {
+        self.start + self.fill
+    }
+
+    /// First position, and one past the last, if the spans cover what lies between them.
+    pub(crate) fn extent(&mut self) -> Result<(usize, usize), (usize, usize)> {
+        self.spans.sort_unstable();
+        for pair in self.spans.windows(2) {
+            if pair[0].1 != pair[1].0 {
+                return Err((pair[1].0, pair[0].1));
+            }
+        }
+        let first = self.spans.first().map_or(0, |span| span.0);
+        let last = self.spans.last().map_or(0, |span| span.1);
+        Ok((first, last))
+    }
+
+    /// Takes elements `skip .. skip + len` of a checked piece to position `at` of the group.
+    pub(crate) fn piece(
+        &mut self,
+        piece: &Piece<'_>,
+        at: usize,
+        len: usize,
+        skip: usize,
+        mut history: Option<&mut History>,
+    ) -> Result<(), Fault> {
+        if at != self.position() {
+            self.flush(history.as_deref_mut())?;
+            self.start = at;
+        }
+        self.wide |= piece.is_wide();
+        let mut done = 0;
+        while done < len {
+            // Up to the next leaf boundary of the group.
+            let room = LEAF - self.position() % LEAF;
+            let take = room.min(len - done);
+            let (from, to) = (self.fill, self.fill + take);
+            let source = skip + done;
+            piece.weights.widen(source, &mut self.tile.w[from..to]);
+            match piece.gradient {
+                Some(view) => view.widen(source, &mut self.tile.g[from..to]),
+                None => self.tile.g[from..to].fill(0.0),
+            }
+            widen_optional(piece.second, source, &mut self.tile.g2, from..to);
+            widen_optional(piece.update, source, &mut self.tile.u, from..to);
+            self.fill += take;
+            done += take;
+            if take == room {
+                self.flush(history.as_deref_mut())?;
+            }
+        }
+        self.count += len;
+        self.given.gradient += if piece.gradient.is_some() { len } else { 0 };
+        self.given.second += if piece.second.is_some() { len } else { 0 };
+        self.given.update += if piece.update.is_some() { len } else { 0 };
+        match self.spans.last_mut() {
+            Some(span) if span.1 == at => span.1 += len,
+            _ => self.spans.push((at, at + len)),
+        }
+        Ok(())
+    }
+
+    /// Reduces what the tile holds and moves to the next position.
+    pub(crate) fn flush(&mut self, history: Option<&mut History>) -> Result<(), Fault> {
+        let fill = self.fill;
+        if fill == 0 {
+            return Ok(());
+        }
+        let (w, g) = (&self.tile.w[..fill], &self.tile.g[..fill]);
+        let mut sums = Sums {
+            w_count: fill as f64,
+            w_w: dot(w, w),
+            w_g: dot(w, g),
+            g_g: dot(g, g),
+            ..Sums::default()
+        };
+        if self.tile.g2.len() == LEAF {
+            let g2 = &self.tile.g2[..fill];
+            sums.noise = lanes(g, g2, |a, b| (a - b) * (a - b));
+            sums.g_g2 = dot(g, g2);
+            sums.w_g2 = dot(w, g2);
+        }
+        if self.tile.u.len() == LEAF {
+            let u = &self.tile.u[..fill];
+            sums.w_u = dot(w, u);
+            sums.u_u = dot(u, u);
+            sums.g_u = dot(g, u);
+        }
+        if let Some(history) = history {
+            history.visit(self.start, w, g, &mut sums);
+        }
+        if !sums.to_array().iter().all(|x| x.is_finite()) {
+            return Err(self.fault());
+        }
+        self.tree.push(Node {
+            index: self.start / LEAF,
+            level: 0,
+            sums,
+        });
+        self.start += fill;
+        self.fill = 0;
+        Ok(())
+    }
+
+    /// The element that made a sum non-finite: looked for only once it is known to be there.
+    fn fault(&self) -> Fault {
+        let streams = [
+            ("weights", &self.tile.w),
+            ("gradient", &self.tile.g),
+            ("second gradient", &self.tile.g2),
+            ("update", &self.tile.u),
+        ];
+        let mut worst = ("weights", 0.0_f64);
+        for (stream, values) in streams {
+            for (i, &value) in values.iter().take(self.fill).enumerate() {
+                if !value.is_finite() {
+                    return Fault::NonFinite {
+                        stream,
+                        index: self.start + i,
+                        value,
+                    };
+                }
+                if value.abs() > worst.1 {
+                    worst = (stream, value.abs());
+                }
+            }
+        }
+        Fault::Overflow {
+            stream: worst.0,
+            largest: worst.1,
+        }
+    }
+
+    /// Everything reduced so far; call after a last [`Accumulator::flush`].
+    pub(crate) fn total(&self) -> Sums {
+        let mut sums = self.tree.total();
+        sums.g_count = self.given.gradient as f64;
+        sums.g2_count = self.given.second as f64;
+        sums.u_count = self.given.update as f64;
+        sums
+    }
+}
+
+/// Widens a stream that most users do not have, in a buffer that appears with its first use.
+fn widen_optional(
+    view: Option<View<'_>>,
+    source: usize,
+    buffer: &mut Vec<f64>,
+    range: std::ops::Range<usize>,
+) {
+    match view {
+        Some(view) => {
+            buffer.resize(LEAF, 0.0);
+            view.widen(source, &mut buffer[range]);
+        }
+        None if buffer.len() == LEAF => buffer[range].fill(0.0),
+        None => {}
+    }
+}
+
+/// Sum of `f` over two slices of equal length in fixed lanes: lane i takes positions ≡ i mod 8.
+pub(crate) fn lanes(a: &[f64], b: &[f64], f: impl Fn(f64, f64) -> f64) -> f64 {
+    let mut partial = [0.0; LANES];
+    let (a_blocks, a_rest) = a.as_chunks::<LANES>();
+    let (b_blocks, b_rest) = b.as_chunks::<LANES>();
+    for (a, b) in a_blocks.iter().zip(b_blocks) {
+        for lane in 0..LANES {
+            partial[lane] += f(a[lane], b[lane]);
+        }
+    }
+    for (lane, (&a, &b)) in a_rest.iter().zip(b_rest).enumerate() {
+        partial[lane] += f(a, b);
+    }
+    let [a, b, c, d, e, f, g, h] = partial;
+    ((a + b) + (c + d)) + ((e + f) + (g + h))
+}
+
+/// Inner product in fixed lanes.
+pub(crate) fn dot(a: &[f64], b: &[f64]) -> f64 {
+    lanes(a, b, |a, b| a * b)
+}

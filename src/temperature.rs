@@ -1,0 +1,177 @@
+//! Temperature: every thermometer that training offers, and when to believe which.
+//!
+//! The bath is the gradient noise. With tr Σ the total variance of the step's gradient over d
+//! thermal degrees of freedom, and m the mobility of the update rule (η for SGD, η/(1−μ) with
+//! heavy-ball momentum), the bath's temperature is
+//!
+//! ```math
+//! T = \frac{m \operatorname{tr}\Sigma}{2d}
+//! ```
+//!
+//! in units of the loss (k_B = 1). [`noise`] measures it by definition. The others read it off
+//! the motion and agree with it where their assumptions hold, so that their disagreement is a
+//! measurement too:
+//!
+//! | thermometer | needs | exact for | lies when |
+//! |---|---|---|---|
+//! | [`noise`] | a second gradient | any loss | batches are drawn without replacement: slow modes are colder than it says |
+//! | [`midpoint`] | three consecutive steps | any stationary quadratic, any μ | Nesterov; strongly anharmonic losses, by O(η²) |
+//! | [`kinetic`] | two consecutive steps | reads T/(1 − e), e the edge ratio | near the edge of stability it reads high |
+//! | [`virial`] | a centre | stationary states, reads as `kinetic` | anything still drifts: it reads the drift |
+//! | [`calorimetric`] | the same batch's loss after the step | any loss under additive noise | dropout or augmentation differ between the two evaluations |
+//! | [`lag_sum`] | two consecutive gradients, μ = 0 | any stationary quadratic | the mean gradient is not small |
+//! | [`lag_difference`] | the same | reads high by 1 + ηa + … | curvature is large |
+//!
+//! Default: [`midpoint`] beside [`noise`]. On a cold start three standard deviations off
+//! equilibrium, both are nearly unbiased while the virial thermometer is off by 40 %.
+//!
+//! Sources: arXiv 2511.07308 (definition), arXiv 1810.00004 (kinetic = virial). The midpoint and
+//! calorimetric identities hold exactly for the heavy ball on any quadratic and are tested so.
+
+use crate::{Ensemble, Moment};
+
+/// Bath temperature from measured gradient noise, ⟨m tr Σ⟩/(2d).
+///
+/// ```
+/// use thermograd::{temperature, Ensemble, Piece, Step, Sums, Symmetry};
+/// // g and g₂ differ by 2 in one of two coordinates: tr Σ = 2²/2 = 2, T = 0.1·2/(2·2).
+/// let piece = Piece::new(&[0.0_f64, 0.0], &[1.0_f64, 1.0]).second_gradient(&[1.0_f64, -1.0]);
+/// let sums = Sums::reduce(&piece, std::num::NonZero::<usize>::MIN)?;
+/// let mut ensemble = Ensemble::default();
+/// ensemble.push(&Step::new(0.0).learning_rate(0.1), None, &sums, Symmetry::Generic);
+/// assert!((temperature::noise(&ensemble).unwrap() - 0.05).abs() < 1e-15);
+/// # Ok::<(), thermograd::Error>(())
+/// ```
+pub fn noise(e: &Ensemble) -> Option<f64> {
+    Some(e.mean(Moment::NoiseHeat)? / e.dof()?)
+}
+
+/// Temperature of the midpoints of two displacements, ⟨|(w₊ − w₋)/2|²⟩/(η(1−τ)d).
+///
+/// ```
+/// use thermograd::{temperature, Ensemble, Step, Sums, Symmetry};
+/// let mut sums = Sums::default();
+/// (sums.w_count, sums.midpoint_count, sums.midpoint_midpoint) = (2.0, 2.0, 0.04);
+/// let step = Step::new(0.0).learning_rate(0.1);
+/// let mut ensemble = Ensemble::default();
+/// ensemble.push(&step, Some(&step), &sums, Symmetry::Generic);
+/// assert!((temperature::midpoint(&ensemble).unwrap() - 0.2).abs() < 1e-15);
+/// ```
+pub fn midpoint(e: &Ensemble) -> Option<f64> {
+    Some(e.mean(Moment::MidpointHeat)? / e.dof()?)
+}
+
+/// Temperature of the displacements, (1+μ)⟨|Δ|²⟩/(2η(1−τ)d).
+///
+/// ```
+/// use thermograd::{temperature, Ensemble, Step, Sums, Symmetry};
+/// let mut sums = Sums::default();
+/// (sums.w_count, sums.step_count, sums.step_step) = (2.0, 2.0, 0.04);
+/// let step = Step::new(0.0).learning_rate(0.1);
+/// let mut ensemble = Ensemble::default();
+/// ensemble.push(&step, Some(&step), &sums, Symmetry::Generic);
+/// assert!((temperature::kinetic(&ensemble).unwrap() - 0.1).abs() < 1e-15);
+/// ```
+pub fn kinetic(e: &Ensemble) -> Option<f64> {
+    Some(e.mean(Moment::KineticHeat)? / e.dof()?)
+}
+
+/// Temperature of the forces, ⟨(w − c)·(g + pw)⟩/d about a mean c of the weights.
+///
+/// c is the mean over the window so far, taken anew each time the window has doubled in length:
+/// a constant while it is used, so that the average is unbiased up to the ratio of the
+/// autocorrelation time to the window. In a scale-invariant group w·g = 0 at every step, and
+/// about the origin this would read the norm alone.
+///
+/// ```
+/// use thermograd::{temperature, Ensemble, Step, Sums, Symmetry};
+/// let mut sums = Sums::default();
+/// (sums.w_count, sums.g_count, sums.centre_count) = (2.0, 2.0, 2.0);
+/// (sums.centred_g, sums.centred_w) = (0.3, 2.0);
+/// let step = Step::new(0.0).weight_decay(0.05);
+/// let mut ensemble = Ensemble::default();
+/// ensemble.push(&step, None, &sums, Symmetry::Generic);
+/// assert!((temperature::virial(&ensemble).unwrap() - 0.2).abs() < 1e-15);
+/// ```
+pub fn virial(e: &Ensemble) -> Option<f64> {
+    Some(e.mean(Moment::CentredVirial)? / e.dof()?)
+}
+
+/// Temperature by calorimetry, −⟨q⟩/(2(1−μ)d): q is the change of a batch's loss by the very
+/// step that was made with it.
+///
+/// ```
+/// use thermograd::{temperature, Ensemble, Step, Sums, Symmetry};
+/// let mut sums = Sums::default();
+/// sums.w_count = 5.0;
+/// let mut ensemble = Ensemble::default();
+/// let now = Step::new(0.8).previous_batch_loss(0.6);
+/// ensemble.push(&now, Some(&Step::new(0.7)), &sums, Symmetry::Generic);
+/// assert!((temperature::calorimetric(&ensemble).unwrap() - 0.01).abs() < 1e-15);
+/// ```
+pub fn calorimetric(e: &Ensemble) -> Option<f64> {
+    Some(e.mean(Moment::CalorimetricHeat)? / e.dof()?)
+}
+
+/// Temperature from sums of successive gradients, m⟨|g + g₋₁|²⟩/(4d); μ = 0 only.
+///
+/// Exact on any stationary quadratic. Off stationarity it reads high by 2|∇L|², which
+/// [`lag_difference`] does not: the gap between the two is the mean product of successive
+/// gradients.
+///
+/// ```
+/// use thermograd::{temperature, Ensemble, Step, Sums, Symmetry};
+/// let mut sums = Sums::default();
+/// (sums.w_count, sums.lag_count, sums.lag_sum, sums.lag_difference) = (2.0, 2.0, 8.0, 12.0);
+/// let mut ensemble = Ensemble::default();
+/// ensemble.push(&Step::new(0.0).learning_rate(0.1), None, &sums, Symmetry::Generic);
+/// assert!((temperature::lag_sum(&ensemble).unwrap() - 0.1).abs() < 1e-15);
+/// assert!((temperature::lag_difference(&ensemble).unwrap() - 0.15).abs() < 1e-15);
+/// ```
+pub fn lag_sum(e: &Ensemble) -> Option<f64> {
+    Some(e.mean(Moment::LagSumHeat)? / e.dof()?)
+}
+
+/// Temperature from differences of successive gradients, m⟨|g − g₋₁|²⟩/(4d); μ = 0 only.
+/// High by a factor (2+ηa)/(2−ηa) in a mode of curvature a.
+pub fn lag_difference(e: &Ensemble) -> Option<f64> {
+    Some(e.mean(Moment::LagDifferenceHeat)? / e.dof()?)
+}
+
+/// Edge ratio e = 1 − T_midpoint/T_kinetic: how near the step is to the edge of stability.
+///
+/// In a mode of curvature a it is ηa/(2(1+μ)): 0 for small steps, 1 where the mode becomes
+/// unstable. It costs no curvature measurement. A drift of the weights lowers it.
+///
+/// ```
+/// use thermograd::{temperature, Ensemble, Step, Sums, Symmetry};
+/// let mut sums = Sums::default();
+/// (sums.w_count, sums.step_count, sums.midpoint_count) = (1.0, 1.0, 1.0);
+/// // T_midpoint = 0.01/0.1, T_kinetic = 0.04/0.2.
+/// (sums.step_step, sums.midpoint_midpoint) = (0.04, 0.01);
+/// let step = Step::new(0.0).learning_rate(0.1);
+/// let mut ensemble = Ensemble::default();
+/// ensemble.push(&step, Some(&step), &sums, Symmetry::Generic);
+/// assert!((temperature::edge_ratio(&ensemble).unwrap() - 0.5).abs() < 1e-12);
+/// ```
+pub fn edge_ratio(e: &Ensemble) -> Option<f64> {
+    let kinetic = e.mean(Moment::KineticHeat).filter(|&heat| heat > 0.0)?;
+    Some(1.0 - e.mean(Moment::MidpointHeat)? / kinetic)
+}
+
+/// Signal-to-noise ratio |∇L|²/tr Σ of the step's gradient, both unbiased: ⟨g·g₂⟩/⟨|g−g₂|²/2⟩.
+/// May come out negative within its error where the signal is small.
+///
+/// ```
+/// use thermograd::{temperature, Ensemble, Step, Sums, Symmetry};
+/// let mut sums = Sums::default();
+/// (sums.w_count, sums.g_count, sums.g2_count) = (1.0, 1.0, 1.0);
+/// (sums.noise, sums.g_g2) = (8.0, 1.0);
+/// let mut ensemble = Ensemble::default();
+/// ensemble.push(&Step::new(0.0), None, &sums, Symmetry::Generic);
+/// assert_eq!(temperature::signal_to_noise(&ensemble), Some(0.25));
+/// ```
+pub fn signal_to_noise(e: &Ensemble) -> Option<f64> {
+    let noise = e.mean(Moment::NoiseTrace).filter(|&trace| trace > 0.0)?;
+    Some(e.mean(Moment::SignalSquared)? / noise)
+}
