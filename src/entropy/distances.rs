@@ -1,6 +1,6 @@
 //! The matrix of squared distances between snapshots: all that most entropies need of a cloud.
 //!
-//! From the N × N matrix D_ij = |w_i − w_j|² follow every nearest neighbour, and, centred twice,
+//! From the N × N matrix `D_ij` = |`w_i` − `w_j|²` follow every nearest neighbour, and, centred twice,
 //!
 //! ```math
 //! K_{ij} = -\tfrac12 (D_{ij} - \bar D_{i} - \bar D_{j} + \bar D) = (w_i - \bar w) \cdot (w_j - \bar w) ,
@@ -11,7 +11,7 @@
 //!
 //! * distances of disjoint sets of coordinates add: shards of a tensor [`merge`](Distances::merge);
 //! * each entry is a sum of squared differences, which keeps a displacement of 10⁻⁴ on weights of
-//!   norm 10 to all digits; products w_i·w_j would lose twelve of them;
+//!   norm 10 to all digits; products `w_i·w_j` would lose twelve of them;
 //! * the autocorrelation of the whole trajectory is a mean over the diagonals of K.
 //!
 //! With the squared norms kept beside them, distances also give the chord between two *directions*,
@@ -20,9 +20,9 @@
 //! |\hat w_i - \hat w_j|^2 = \frac{D_{ij} - (r_i - r_j)^2}{r_i r_j} .
 //! ```
 //!
-//! The difference r_i − r_j is taken between squared norms held in twice the working precision. It
+//! The difference `r_i` − `r_j` is taken between squared norms held in twice the working precision. It
 //! loses digits all the same where the radius moves far more than the direction: about as many as
-//! (r_i − r_j)² exceeds the squared chord by.
+//! (`r_i` − `r_j)²` exceeds the squared chord by.
 
 use std::borrow::Cow;
 
@@ -95,7 +95,7 @@ impl Twofold {
 
 /// Squared distances between N snapshots of d parameters, in the order of time.
 ///
-/// Borrowed from a [`Window`](crate::entropy::Window), or owned after a merge, an import, or from
+/// Borrowed from a [`SnapshotWindow`](crate::entropy::SnapshotWindow), or owned after a merge, an import, or from
 /// [`Points`].
 ///
 /// ```
@@ -137,7 +137,7 @@ pub struct Provenance {
     pub dimension: usize,
     /// Training step of each snapshot, increasing.
     pub steps: Vec<u64>,
-    /// |w_i|² of each snapshot; without it nothing is known of directions.
+    /// |`w_i|²` of each snapshot; without it nothing is known of directions.
     pub squared_norms: Option<Vec<f64>>,
     /// Number of projected coordinates, where distances are those of a random projection.
     pub projected: Option<usize>,
@@ -202,7 +202,7 @@ impl<'a> Distances<'a> {
         provenance: Provenance,
     ) -> Result<Distances<'static>, Error> {
         let n = provenance.steps.len();
-        let expected = n.checked_mul(n).unwrap_or(usize::MAX);
+        let expected = n.saturating_mul(n);
         if matrix.len() != expected {
             return Err(Error::LengthMismatch {
                 place: "flat matrix of distances".to_owned(),
@@ -278,7 +278,7 @@ impl<'a> Distances<'a> {
         self.projected
     }
 
-    /// |w_i − w_j|² of the i-th and j-th snapshot in time; `None` beyond the last.
+    /// |`w_i` − `w_j|²` of the i-th and j-th snapshot in time; `None` beyond the last.
     pub fn squared(&self, i: usize, j: usize) -> Option<f64> {
         (i < self.len && j < self.len).then(|| self.entry(i, j))
     }
@@ -288,7 +288,7 @@ impl<'a> Distances<'a> {
         (0..self.len).map(|i| self.steps[self.slot(i)]).collect()
     }
 
-    /// |w_i|² of each snapshot, in order; `None` where they were never given.
+    /// |`w_i|²` of each snapshot, in order; `None` where they were never given.
     pub fn squared_norms(&self) -> Option<Vec<f64>> {
         let norms = self.norms.as_ref()?;
         Some((0..self.len).map(|i| norms[self.slot(i)].value()).collect())
@@ -456,7 +456,7 @@ impl<'a> Distances<'a> {
         )
     }
 
-    /// Radii r_i, if the norms are known.
+    /// Radii `r_i`, if the norms are known.
     pub(super) fn radii(&self) -> Option<Radii> {
         let norms = self.norms.as_ref()?;
         let squares: Vec<Twofold> = (0..self.len).map(|i| norms[self.slot(i)]).collect();
@@ -503,7 +503,7 @@ pub(super) struct Radii {
 }
 
 impl Radii {
-    /// |û_i − û_j|² from |w_i − w_j|².
+    /// |`û_i` − `û_j|²` from |`w_i` − `w_j|²`.
     pub(super) fn squared_chord(&self, i: usize, j: usize, squared: f64) -> f64 {
         let (a, b) = (self.radii[i], self.radii[j]);
         let apart = self.squares[i].minus(self.squares[j]) / (a + b);

@@ -3,16 +3,16 @@
 //! An entropy in hundreds of dimensions is easily off by more than everything it is compared with,
 //! while its error bar, which sees scatter and no bias, stays small. So no estimator here returns a
 //! bare number. It returns the number with what its bias depends on: how many snapshots, how many
-//! of them independent, how many dimensions the cloud really fills; and with a [`Scope`]:
+//! of them independent, how many dimensions the cloud really fills; and with a [`Validity`]:
 //!
-//! * [`Absolute`](Scope::Absolute): the value itself may be compared with a theory;
-//! * [`DifferenceOnly`](Scope::DifferenceOnly): only differences between clouds of like shape, taken
+//! * [`Absolute`](Validity::Absolute): the value itself may be compared with a theory;
+//! * [`DifferenceOnly`](Validity::DifferenceOnly): only differences between clouds of like shape, taken
 //!   with the same estimator and the same N, mean something. [`EntropyEstimate::absolute`] then
 //!   refuses.
 //!
-//! The rule for an absolute value is N_eff ≥ 100 and N_eff ≥ 10 PR, with PR the participation ratio
+//! The rule for an absolute value is `N_eff` ≥ 100 and `N_eff` ≥ 10 PR, with PR the participation ratio
 //! of the covariance spectrum, and no projection. Neighbour estimators need more, for they assume a
-//! density that is constant out to the nearest neighbour: N_eff ≥ exp(PR/2). On an isotropic Gaussian
+//! density that is constant out to the nearest neighbour: `N_eff` ≥ exp(PR/2). On an isotropic Gaussian
 //! with N = 1000 the bias of the Kozachenko-Leonenko estimate with k = 1 is −0.1 nats in 10
 //! dimensions, where the rule just admits it, and +2.4 nats in 30, where it does not.
 
@@ -73,7 +73,7 @@ pub enum Scaling {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
-pub enum Scope {
+pub enum Validity {
     /// With a theory, or with any other estimate.
     Absolute,
     /// With estimates of the same kind from clouds of the same shape and size.
@@ -153,7 +153,7 @@ pub struct EntropyEstimate {
     /// How many dimensions the cloud fills: the participation ratio of its covariance.
     pub effective_dimension: f64,
     /// What the value may be compared with.
-    pub scope: Scope,
+    pub validity: Validity,
     /// Every reason for doubt, in no order.
     pub caveats: Vec<Caveat>,
 }
@@ -161,9 +161,9 @@ pub struct EntropyEstimate {
 impl EntropyEstimate {
     /// The value as an absolute entropy; undefined where it is good for differences only.
     pub fn absolute(&self) -> Reading {
-        match self.scope {
-            Scope::Absolute => Reading::Ready(self.entropy),
-            Scope::DifferenceOnly => Reading::Undefined(Reason::Meaningless(
+        match self.validity {
+            Validity::Absolute => Reading::Ready(self.entropy),
+            Validity::DifferenceOnly => Reading::Undefined(Reason::Meaningless(
                 self.caveats
                     .first()
                     .map_or("good for differences only", |caveat| caveat.text()),
@@ -174,7 +174,7 @@ impl EntropyEstimate {
     /// S(self) − S(other), errors added in quadrature; undefined between estimates whose biases
     /// have no reason to be equal: of another estimator, k, d or N.
     pub fn minus(&self, other: &Self) -> Reading {
-        let absolute = self.scope == Scope::Absolute && other.scope == Scope::Absolute;
+        let absolute = self.validity == Validity::Absolute && other.validity == Validity::Absolute;
         let alike = self.estimator == other.estimator
             && self.neighbors == other.neighbors
             && self.snapshots == other.snapshots;
@@ -204,9 +204,9 @@ impl EntropyEstimate {
 impl fmt::Display for EntropyEstimate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.entropy.fmt(f)?;
-        f.write_str(match self.scope {
-            Scope::Absolute => " nats",
-            Scope::DifferenceOnly => " nats, for differences only",
+        f.write_str(match self.validity {
+            Validity::Absolute => " nats",
+            Validity::DifferenceOnly => " nats, for differences only",
         })?;
         for (i, caveat) in self.caveats.iter().enumerate() {
             write!(f, "{} {caveat}", if i == 0 { ":" } else { "," })?;

@@ -16,7 +16,7 @@
 //! * any N: the covariance shrunk towards a sphere, (1 − ρ) Ĉ + ρ m I, with the weight ρ of Ledoit
 //!   and Wolf (J. Multivariate Anal. 88, 365 (2004)). Directions that the sample has not seen get the
 //!   variance ρ m: a guess, good for differences.
-//! * any N: against a resolution δ, S = ½ Σ ln(1 + 2πe λ_i/δ²), in the manner of Schlitter (Chem. Phys.
+//! * any N: against a resolution δ, S = ½ Σ ln(1 + 2πe `λ_i/δ²`), in the manner of Schlitter (Chem. Phys.
 //!   Lett. 215, 617 (1993)). Never negative, blind to variances far below δ²/2πe; δ is part of the
 //!   answer.
 //!
@@ -195,7 +195,7 @@ fn shrinkage(gram: &[f64], n: usize, dimension: usize) -> Option<Shrinkage> {
     let fourth = diagonal().map(|k| k * k).sum::<f64>() / count;
     let frobenius = gram.iter().map(|k| k * k).sum::<f64>() / (count * count);
     let mean = trace / p;
-    if !(mean > 0.0) {
+    if mean <= 0.0 || mean.is_nan() {
         return None;
     }
     let delta = (frobenius / p - mean * mean).max(0.0);
@@ -238,7 +238,7 @@ pub fn ledoit_wolf(distances: &Distances<'_>, sampling: Sampling) -> Reading<Ent
     })
 }
 
-/// Entropy against a resolution, ½ Σ ln(1 + 2πe λ_i/δ²), in nats; λ_i the unbiased sample variances.
+/// Entropy against a resolution, ½ Σ ln(1 + 2πe `λ_i/δ²`), in nats; `λ_i` the unbiased sample variances.
 ///
 /// Never negative. For δ far below every deviation it is the Gaussian entropy plus d ln(1/δ); a
 /// direction whose deviation is far below δ adds nothing.
@@ -355,7 +355,7 @@ impl Factor {
         let (means, grand) = distances.row_means();
         let mut residual: Vec<f64> = means.iter().map(|mean| mean - 0.5 * grand).collect();
         let largest = residual.iter().fold(0.0_f64, |m, &x| m.max(x));
-        if !(largest > 0.0) {
+        if largest <= 0.0 {
             return None;
         }
         let most = distances.dimension().min(n.saturating_sub(1));
@@ -443,7 +443,7 @@ impl Points {
         if deviations
             .iter()
             .zip(&mean)
-            .any(|(&s, m)| !(s > 1e-14 * m.abs()))
+            .any(|(&s, m)| s <= 1e-14 * m.abs())
         {
             return None;
         }
@@ -470,7 +470,7 @@ impl Points {
         let cholesky = Cholesky::new(correlation)?;
         let factor = cholesky.l_dirty();
         // Of unit diagonal, so that a pivot is a part of one.
-        if factor.diagonal().iter().any(|x| !(x * x > RANK_TOLERANCE)) {
+        if factor.diagonal().iter().any(|x| x * x <= RANK_TOLERANCE) {
             return None;
         }
         factor

@@ -1,7 +1,7 @@
 //! Entropy from nearest neighbours: a far neighbour means a thin density.
 //!
-//! In flat space (Kozachenko and Leonenko, Probl. Inf. Transm. 23, 95 (1987)), with ε_k,i the distance
-//! from snapshot i to its k-th neighbour and c_d the volume of the unit ball,
+//! In flat space (Kozachenko and Leonenko, Probl. Inf. Transm. 23, 95 (1987)), with `ε_k,i` the distance
+//! from snapshot i to its k-th neighbour and `c_d` the volume of the unit ball,
 //!
 //! ```math
 //! \hat h = \psi(N) - \psi(k) + \ln c_d + \frac{d}{N} \sum_i \ln \varepsilon_{k,i} .
@@ -33,10 +33,10 @@ use statrs::function::gamma::digamma;
 
 use super::distances::{Distances, Points, Radii};
 use super::estimate::{
-    Caveat, EntropyEstimate, Estimator, LEAST_INDEPENDENT, LEAST_PER_DIMENSION, Scaling, Scope,
+    Caveat, EntropyEstimate, Estimator, LEAST_INDEPENDENT, LEAST_PER_DIMENSION, Scaling, Validity,
 };
 use super::sphere::{Caps, ln_ball};
-use super::spread::{LEAST_N_EFF, spread};
+use super::spread::{LEAST_N_EFF, spread, whole};
 use crate::{Error, Estimate, Reading, Reason};
 
 /// Blocks of a trajectory for the error bar.
@@ -161,7 +161,7 @@ impl Context {
         if !independent && n_eff < LEAST_N_EFF {
             return Reading::Pending {
                 seen: n as u64,
-                needed: (LEAST_N_EFF * g).ceil() as u64,
+                needed: whole(LEAST_N_EFF * g),
             };
         }
         let mut caveats = Vec::new();
@@ -176,7 +176,8 @@ impl Context {
             caveats.push(Caveat::Projected);
         }
         // Blocks of four autocorrelation times where there is room for it.
-        let blocks = ((n_eff / 4.0) as usize)
+        let blocks = usize::try_from(whole(n_eff / 4.0))
+            .unwrap_or(MOST_BLOCKS)
             .clamp(LEAST_BLOCKS, MOST_BLOCKS)
             .min(n);
         Reading::Ready(Self {
@@ -216,10 +217,10 @@ impl Context {
                 Caveat::Correlated | Caveat::Duplicates | Caveat::CoordinateDependent
             )
         };
-        let scope = if self.caveats.iter().any(refuses) {
-            Scope::DifferenceOnly
+        let validity = if self.caveats.iter().any(refuses) {
+            Validity::DifferenceOnly
         } else {
-            Scope::Absolute
+            Validity::Absolute
         };
         EntropyEstimate {
             entropy: Estimate {
@@ -233,7 +234,7 @@ impl Context {
             neighbors,
             autocorrelation_time: self.g,
             effective_dimension: self.effective_dimension,
-            scope,
+            validity,
             caveats: self.caveats,
         }
     }
@@ -382,7 +383,7 @@ impl Searched {
     fn duplicates(&self) -> bool {
         self.all
             .rows()
-            .any(|row| row.first().is_some_and(|&d| !(d > 0.0)))
+            .any(|row| row.first().is_some_and(|&d| d <= 0.0))
     }
 
     /// A statistic of all, with its error from the parts.
@@ -587,7 +588,7 @@ pub fn geodesic_cap(
     let Some(radii) = distances.radii() else {
         return Ok(Reading::Undefined(Reason::Missing("the norm of snapshots")));
     };
-    if radii.radii.iter().any(|&r| !(r > 0.0)) {
+    if radii.radii.contains(&0.0) {
         return Ok(Reading::Undefined(Reason::Degenerate(
             "a snapshot of norm zero has no direction",
         )));
@@ -704,7 +705,7 @@ pub fn hyperspherical_angles(
     )))
 }
 
-/// φ_m = atan2(|w_{m+1..}|, w_m), and for the last two coordinates the signed angle.
+/// `φ_m` = atan2(|w_{m+1..}|, `w_m`), and for the last two coordinates the signed angle.
 fn append_angles(row: &[f64], angles: &mut Vec<f64>) {
     let d = row.len();
     let start = angles.len();
@@ -808,7 +809,7 @@ pub fn graph_length(
         row.extend_from_slice(new);
     });
     // A part can have length zero only if a member's every edge is: less than all, so look there.
-    if found.all.kth().any(|squared| !(squared > 0.0)) {
+    if found.all.kth().any(|squared| squared <= 0.0) {
         return Ok(Reading::Undefined(Reason::Degenerate(
             "duplicated snapshots",
         )));

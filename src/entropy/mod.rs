@@ -2,7 +2,7 @@
 //!
 //! The entropy here is differential, S = −∫ ρ ln ρ in nats, of the distribution of a group's weights
 //! (or of their directions) over the stationary part of training. A trajectory is a sample of it. The
-//! snapshots go through a [`Window`], which keeps the last N and their matrix of squared
+//! snapshots go through a [`SnapshotWindow`], which keeps the last N and their matrix of squared
 //! [`Distances`]; every estimator reads that matrix:
 //!
 //! | estimator | for | absolute value | cost beside the matrix |
@@ -19,10 +19,10 @@
 //! for absolute, and none returns a number from fewer than ten independent snapshots.
 //!
 //! ```
-//! use thermograd::entropy::{Neighbors, Window, WindowConfig, geodesic_cap};
+//! use thermograd::entropy::{Neighbors, SnapshotWindow, WindowConfig, geodesic_cap};
 //! use thermograd::systems::Random;
 //! let mut random = Random::new(1);
-//! let mut window = Window::new(WindowConfig::new(200))?;
+//! let mut window = SnapshotWindow::new(WindowConfig::new(200))?;
 //! for step in 0..300 {
 //!     // Directions uniform on the sphere in three dimensions, whose area is 4π.
 //!     let w: Vec<f64> = (0..3).map(|_| random.normal()).collect();
@@ -43,7 +43,7 @@ mod spread;
 mod window;
 
 pub use distances::{Distances, Points, Provenance};
-pub use estimate::{Caveat, EntropyEstimate, Estimator, Scaling, Scope};
+pub use estimate::{Caveat, EntropyEstimate, Estimator, Scaling, Validity};
 pub use gaussian::{
     Sampling, Shrinkage, gaussian, ledoit_wolf, ledoit_wolf_shrinkage, ln_det_bias,
     resolution_limited,
@@ -57,4 +57,4 @@ pub use sphere::{
     thermal_degrees_of_freedom,
 };
 pub use spread::{Spread, covariance_spectrum, effective_rank, spread, two_neighbor_dimension};
-pub use window::{Offered, Projection, Values, Window, WindowConfig};
+pub use window::{Offered, Projection, SnapshotWindow, Values, WindowConfig};

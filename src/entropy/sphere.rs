@@ -27,7 +27,7 @@ use crate::Error;
 
 const LN_PI: f64 = 1.144_729_885_849_400_2;
 
-/// ln of the area of the unit sphere in d dimensions, ln Ω_d = ln 2 + (d/2) ln π − ln Γ(d/2).
+/// ln of the area of the unit sphere in d dimensions, ln `Ω_d` = ln 2 + (d/2) ln π − ln Γ(d/2).
 ///
 /// This is the entropy in nats of the uniform distribution on the sphere, and the largest that any
 /// distribution of directions can have.
@@ -47,7 +47,7 @@ pub fn ln_sphere_area(dimension: usize) -> Result<f64, Error> {
     Ok(ln_area(dimension as f64))
 }
 
-/// ln of the volume of the unit ball in d dimensions, ln c_d = (d/2) ln π − ln Γ(d/2 + 1).
+/// ln of the volume of the unit ball in d dimensions, ln `c_d` = (d/2) ln π − ln Γ(d/2 + 1).
 ///
 /// ```
 /// // Length 2, area π, volume 4π/3.
@@ -119,7 +119,7 @@ pub struct Sphere {
     pub radius: f64,
 }
 
-/// S of K separately scale-invariant groups: Σ over groups of (d_l − 1) ln r_l, added to the entropy
+/// S of K separately scale-invariant groups: Σ over groups of (`d_l` − 1) ln `r_l`, added to the entropy
 /// of all directions together.
 ///
 /// With one radius in common this is (d − K) ln r, the d − K being the thermal degrees of freedom.
@@ -158,7 +158,7 @@ pub fn entropy_at_radii(unit_spheres: f64, spheres: &[Sphere]) -> Result<f64, Er
     Ok(entropy)
 }
 
-/// Thermal degrees of freedom Σ (d_l − 1) of separately scale-invariant groups: d − K.
+/// Thermal degrees of freedom Σ (`d_l` − 1) of separately scale-invariant groups: d − K.
 ///
 /// ```
 /// use thermograd::entropy::{Sphere, thermal_degrees_of_freedom};
@@ -231,7 +231,7 @@ impl Caps {
             }
     }
 
-    /// ln(I_x(a, 1/2) / 2) with y = 1 − x given beside x, so that neither is a difference.
+    /// `ln(I_x(a`, 1/2) / 2) with y = 1 − x given beside x, so that neither is a difference.
     fn ln_half_regularised(&self, x: f64, y: f64) -> f64 {
         if x <= 0.0 {
             return f64::NEG_INFINITY;

@@ -7,7 +7,7 @@
 //! g = 1 + 2 \sum_{\tau \ge 1} (1 - \tau/N)\, \rho_\tau ,
 //! ```
 //!
-//! cut by Geyer's initial monotone sequence (Statist. Sci. 7, 473 (1992)), and N_eff = N / g. It is
+//! cut by Geyer's initial monotone sequence (Statist. Sci. 7, 473 (1992)), and `N_eff` = N / g. It is
 //! weighted by variance: a slow direction of small variance can hide behind fast large ones. A window
 //! shorter than the slowest time shows at most about N/4, which is still enough to be refused.
 //!
@@ -58,9 +58,18 @@ impl Spread {
 
     /// How many times sparser the snapshots should come for successive ones to be independent.
     pub fn thinning(&self) -> u64 {
-        // g is between 1 and N: in range.
-        self.autocorrelation_time.ceil() as u64
+        whole(self.autocorrelation_time)
     }
+}
+
+/// The whole number at or above x.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "x counts snapshots; a cast saturates"
+)]
+pub(super) fn whole(x: f64) -> u64 {
+    x.ceil() as u64
 }
 
 /// Size, memory and shape of a cloud of three or more snapshots.
@@ -140,7 +149,7 @@ fn initial_monotone(covariances: &[f64]) -> f64 {
     let mut last = f64::INFINITY;
     for pair in covariances.chunks_exact(2) {
         let gamma = (pair[0] + pair[1]) / variance;
-        if !(gamma > 0.0) {
+        if gamma.is_nan() || gamma <= 0.0 {
             break;
         }
         last = last.min(gamma);
@@ -223,7 +232,7 @@ pub fn effective_rank(eigenvalues: &[f64]) -> Result<Reading<f64>, Error> {
 /// The two-neighbour intrinsic dimension (N − 1) / Σ ln(r₂/r₁), r₁ and r₂ the distances to the first
 /// and second neighbour.
 ///
-/// Dimensionless; standard error m/√N_eff. Undefined where snapshots are duplicated.
+/// Dimensionless; standard error `m/√N_eff`. Undefined where snapshots are duplicated.
 ///
 /// # Errors
 /// As [`kozachenko_leonenko`](crate::entropy::kozachenko_leonenko).

@@ -110,7 +110,9 @@ impl Projection {
             let (piece, after) = rest.split_at(rest.len().min(BLOCK - lane));
             let hash = mix((at / BLOCK) as u64 ^ mix(self.seed));
             let sign = if hash & 1 == 0 { 1.0 } else { -1.0 };
-            let offset = ((u128::from(hash) * self.coordinates as u128) >> 64) as usize + lane;
+            // The top 32 bits scaled to the number of buckets, at most 2²⁴.
+            let offset = ((hash >> 32) * self.coordinates as u64) >> 32;
+            let offset = usize::try_from(offset).unwrap_or(0) + lane;
             if let Some(target) = buckets.get_mut(offset..offset + piece.len()) {
                 for (bucket, &x) in target.iter_mut().zip(piece) {
                     *bucket += sign * x.into();
@@ -126,7 +128,7 @@ impl Projection {
     }
 }
 
-/// How a [`Window`] is made.
+/// How a [`SnapshotWindow`] is made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
@@ -217,8 +219,8 @@ enum Pending {
 /// The last N snapshots of one group of parameters and their distances.
 ///
 /// ```
-/// use thermograd::entropy::{Window, WindowConfig};
-/// let mut window = Window::new(WindowConfig::new(3))?;
+/// use thermograd::entropy::{SnapshotWindow, WindowConfig};
+/// let mut window = SnapshotWindow::new(WindowConfig::new(3))?;
 /// for step in 0..5_u8 {
 ///     window.push(u64::from(step), &[f32::from(step), 0.0])?;
 /// }
@@ -229,7 +231,7 @@ enum Pending {
 /// # Ok::<(), thermograd::Error>(())
 /// ```
 #[derive(Debug, Clone)]
-pub struct Window {
+pub struct SnapshotWindow {
     config: WindowConfig,
     /// N + 1 rows each: the spare one collects, so that a refused snapshot changes nothing.
     singles: Vec<f32>,
@@ -253,7 +255,7 @@ struct Shape {
     stored_doubles: usize,
 }
 
-impl Window {
+impl SnapshotWindow {
     /// An empty window.
     ///
     /// # Errors
@@ -640,7 +642,7 @@ impl Window {
             norm.add(x * x);
         }
         // A quarter of the range is left, so that no distance can overflow either.
-        if !(norm.value() < f64::MAX / 16.0) {
+        if norm.value().is_nan() || norm.value() > f64::MAX / 16.0 {
             return Err(Error::Overflow {
                 place: self.config.name.clone(),
                 largest: self

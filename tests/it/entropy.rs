@@ -1,4 +1,11 @@
 //! Laws of the module `entropy`.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    reason = "helpers of tests fail as tests do, and their numbers are small"
+)]
 
 mod gaussian;
 mod golden;

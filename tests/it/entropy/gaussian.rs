@@ -1,7 +1,7 @@
 //! Covariance entropies against closed forms, with calibrated error bars.
 
 use thermograd::entropy::{
-    Caveat, Points, Sampling, Scope, covariance_spectrum, effective_rank, gaussian, ledoit_wolf,
+    Caveat, Points, Sampling, Validity, covariance_spectrum, effective_rank, gaussian, ledoit_wolf,
     ln_det_bias, resolution_limited, spread,
 };
 use thermograd::{Reading, Reason};
@@ -77,7 +77,7 @@ fn shrinkage_is_for_differences() {
             let wide = ledoit_wolf(&wide, Sampling::Independent);
             let narrow = ledoit_wolf(&narrow, Sampling::Independent);
             let (wide, narrow) = (wide.ready().unwrap(), narrow.ready().unwrap());
-            assert!(wide.has(Caveat::Shrunk) && wide.scope == Scope::DifferenceOnly);
+            assert!(wide.has(Caveat::Shrunk) && wide.validity == Validity::DifferenceOnly);
             let difference = wide.minus(narrow);
             difference
                 .ready()

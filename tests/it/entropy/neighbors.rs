@@ -2,7 +2,7 @@
 //! measured size.
 
 use thermograd::entropy::{
-    Caveat, GraphLength, Neighbors, Points, Scaling, Scope, geodesic_cap, graph_length,
+    Caveat, GraphLength, Neighbors, Points, Scaling, Validity, geodesic_cap, graph_length,
     hyperspherical_angles, kozachenko_leonenko, kozachenko_leonenko_scaled, ln_sphere_area,
     two_neighbor_dimension,
 };
@@ -101,7 +101,7 @@ fn flat_neighbours_fail_in_high_dimension_as_measured() {
         let noise = s.entropy.std_error / d as f64;
         // The published figure is rounded to 0.001.
         assert!((found - bias).abs() < 4.0 * noise + 0.001, "d {d}: {found}");
-        assert_eq!(s.scope == Scope::Absolute, admitted, "d {d}");
+        assert_eq!(s.validity == Validity::Absolute, admitted, "d {d}");
         assert_eq!(s.has(Caveat::HighDimension), !admitted);
         assert_eq!(s.absolute().ready().is_some(), admitted);
     }
@@ -148,7 +148,7 @@ fn correlation_biases_neighbours_and_is_refused() {
         let honest = kozachenko_leonenko(&distances, Neighbors::new(1)).unwrap();
         match honest {
             Reading::Ready(s) if rho == 0.0 => {
-                assert_eq!(s.scope, Scope::Absolute);
+                assert_eq!(s.validity, Validity::Absolute);
                 assert!(s.entropy.z_score(truth).unwrap().abs() < 4.0);
             }
             Reading::Ready(s) => {

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use thermograd::Error;
 use thermograd::entropy::{
-    Distances, Offered, Points, Projection, Values, Window, WindowConfig, spread,
+    Distances, Offered, Points, Projection, SnapshotWindow, Values, WindowConfig, spread,
 };
 use thermograd::systems::Random;
 
@@ -20,7 +20,7 @@ fn assert_matrix(ours: &[f64], truth: &[f64], tolerance: f64) {
 #[test]
 fn ten_thousand_pushes_equal_recomputation() {
     let (n, d) = (23, 37);
-    let mut window = Window::new(WindowConfig::new(n)).unwrap();
+    let mut window = SnapshotWindow::new(WindowConfig::new(n)).unwrap();
     let mut random = Random::new(3);
     let mut all: Vec<Vec<f64>> = Vec::new();
     for step in 0..10_000 {
@@ -47,7 +47,7 @@ fn ten_thousand_pushes_equal_recomputation() {
 /// Integers times 2⁻²⁶ make every difference, square and sum of this size exact in 128 bits.
 #[test]
 fn small_steps_on_large_weights_keep_their_digits() {
-    const UNIT: f32 = 1.0 / (1 << 22) as f32;
+    const UNIT: f32 = 1.0 / 4_194_304.0;
     let d = 5000;
     let mut random = Random::new(8);
     // |w| = 10 in f32 multiples of 2⁻²²; steps of about 1e-4 in norm.
@@ -56,7 +56,7 @@ fn small_steps_on_large_weights_keep_their_digits() {
         .map(|_| (random.normal() * scale).round() as i64)
         .collect();
     let mut history = Vec::new();
-    let mut window = Window::new(WindowConfig::new(12)).unwrap();
+    let mut window = SnapshotWindow::new(WindowConfig::new(12)).unwrap();
     for step in 0..12 {
         let w: Vec<f32> = grid.iter().map(|&k| k as f32 * UNIT).collect();
         for (&k, &x) in grid.iter().zip(&w) {
@@ -98,8 +98,8 @@ fn pieces_of_two_precisions_make_one_snapshot() {
             .collect::<Vec<_>>()
     };
     let double = |step: u64| normal(7, 1, step + 99);
-    let mut pieces = Window::new(WindowConfig::new(4)).unwrap();
-    let mut whole = Window::new(WindowConfig::new(4)).unwrap();
+    let mut pieces = SnapshotWindow::new(WindowConfig::new(4)).unwrap();
+    let mut whole = SnapshotWindow::new(WindowConfig::new(4)).unwrap();
     for step in 0..9 {
         let (a, b) = (single(step), double(step));
         pieces.begin(step).unwrap();
@@ -120,7 +120,7 @@ fn pieces_of_two_precisions_make_one_snapshot() {
 
 #[test]
 fn a_refused_snapshot_leaves_the_window_as_it_was() {
-    let mut window = Window::new(WindowConfig::new(3).name("hidden")).unwrap();
+    let mut window = SnapshotWindow::new(WindowConfig::new(3).name("hidden")).unwrap();
     // Refusals before the first snapshot must not fix its length either.
     assert!(window.push(0, &[1.0, f64::NAN]).is_err());
     for step in 0..4_u8 {
@@ -162,16 +162,16 @@ fn a_refused_snapshot_leaves_the_window_as_it_was() {
 
 #[test]
 fn limits_are_checked_before_memory_is_taken() {
-    assert!(Window::new(WindowConfig::new(1)).is_err());
-    assert!(Window::new(WindowConfig::new(usize::MAX)).is_err());
-    assert!(Window::new(WindowConfig::new(1_000_000)).is_err());
-    assert!(Window::new(WindowConfig::new(10).every(0)).is_err());
+    assert!(SnapshotWindow::new(WindowConfig::new(1)).is_err());
+    assert!(SnapshotWindow::new(WindowConfig::new(usize::MAX)).is_err());
+    assert!(SnapshotWindow::new(WindowConfig::new(1_000_000)).is_err());
+    assert!(SnapshotWindow::new(WindowConfig::new(10).every(0)).is_err());
     let coarse = Projection {
         coordinates: 15,
         seed: 0,
     };
-    assert!(Window::new(WindowConfig::new(10).projection(coarse)).is_err());
-    let mut small = Window::new(WindowConfig::new(10).most_bytes(2000)).unwrap();
+    assert!(SnapshotWindow::new(WindowConfig::new(10).projection(coarse)).is_err());
+    let mut small = SnapshotWindow::new(WindowConfig::new(10).most_bytes(2000)).unwrap();
     assert!(matches!(
         small.push(0, &[0.0; 100]),
         Err(Error::OutOfRange { .. })
@@ -182,7 +182,7 @@ fn limits_are_checked_before_memory_is_taken() {
 
 #[test]
 fn memory_settles_with_the_first_snapshot() {
-    let mut window = Window::new(WindowConfig::new(50)).unwrap();
+    let mut window = SnapshotWindow::new(WindowConfig::new(50)).unwrap();
     window.push(0, &[0.5_f32; 200]).unwrap();
     let bytes = window.bytes();
     assert!(bytes >= 51 * (200 * 4 + 51 * 8));
@@ -194,7 +194,7 @@ fn memory_settles_with_the_first_snapshot() {
 
 #[test]
 fn thinning_passes_over_what_comes_too_soon() {
-    let mut window = Window::new(WindowConfig::new(4).every(3)).unwrap();
+    let mut window = SnapshotWindow::new(WindowConfig::new(4).every(3)).unwrap();
     let offered: Vec<Offered> = (0..7_u8)
         .map(|step| window.push(u64::from(step), &[f64::from(step)]).unwrap())
         .collect();
@@ -228,7 +228,9 @@ fn projected_distances_are_unbiased_and_err_by_the_stated_amount() {
     // Pairs at a known distance 1: a fixed random unit vector under many seeds.
     let mut difference = normal(d, 1, 4);
     let norm = difference.iter().map(|x| x * x).sum::<f64>().sqrt();
-    difference.iter_mut().for_each(|x| *x /= norm);
+    for x in &mut difference {
+        *x /= norm;
+    }
     let origin = vec![0.0; d];
     let errors: Vec<f64> = (0..400)
         .map(|seed| {
@@ -237,7 +239,7 @@ fn projected_distances_are_unbiased_and_err_by_the_stated_amount() {
                 seed,
             };
             let config = WindowConfig::new(2).projection(projection);
-            let mut window = Window::new(config).unwrap();
+            let mut window = SnapshotWindow::new(config).unwrap();
             window.push(0, &origin).unwrap();
             // In pieces that cut the blocks of sixteen.
             let cut = 16 * 311 + 5;
@@ -261,7 +263,7 @@ fn pieces_do_not_change_a_projection() {
         seed: 7,
     });
     let distance = |cuts: &[usize]| {
-        let mut window = Window::new(config.clone()).unwrap();
+        let mut window = SnapshotWindow::new(config.clone()).unwrap();
         window.push(0, &vec![0.0; 1000]).unwrap();
         window.begin(1).unwrap();
         let mut from = 0;
@@ -289,7 +291,7 @@ proptest! {
     #[test]
     fn shards_merge(seed in 0_u64..1000, d in 2_usize..20, cut in 1_usize..19, n in 2_usize..9) {
         let cut = cut.min(d - 1);
-        let make = || Window::new(WindowConfig::new(n)).unwrap();
+        let make = || SnapshotWindow::new(WindowConfig::new(n)).unwrap();
         let (mut left, mut right, mut whole) = (make(), make(), make());
         for step in 0..2 * n as u64 {
             let w = normal(d, 1, seed * 100 + step);
