@@ -26,7 +26,7 @@
 
 use std::borrow::Cow;
 
-use crate::Error;
+use crate::{Error, Reading, Reason};
 
 /// The most entries any matrix here may have: 2²⁹ f64, 4 GiB.
 const MOST_ENTRIES: usize = 1 << 29;
@@ -456,12 +456,67 @@ impl<'a> Distances<'a> {
         )
     }
 
-    /// Radii `r_i`, if the norms are known.
-    pub(super) fn radii(&self) -> Option<Radii> {
-        let norms = self.norms.as_ref()?;
+    /// Appends row i in the order of time.
+    pub(super) fn fill(&self, i: usize, row: &mut Vec<f64>) {
+        let (old, new) = self.row(i);
+        row.extend_from_slice(old);
+        row.extend_from_slice(new);
+    }
+
+    /// Squared chords between the directions `w_i`/|`w_i`|: the distances of the cloud on the unit
+    /// sphere. Undefined where norms are unknown or zero.
+    ///
+    /// ```
+    /// use thermograd::entropy::Points;
+    /// // Directions (1, 0) and (0, 1), at radii 3 and 4.
+    /// let points = Points::new(vec![3.0, 0.0, 0.0, 4.0], 2)?;
+    /// let directions = points.distances()?.directions();
+    /// let squared = directions.ready().unwrap().squared(0, 1).unwrap();
+    /// assert!((squared - 2.0).abs() < 1e-15);
+    /// # Ok::<(), thermograd::Error>(())
+    /// ```
+    pub fn directions(&self) -> Reading<Distances<'static>> {
+        if self.dimension == 1 {
+            return Reading::Undefined(Reason::Degenerate("one parameter has no direction"));
+        }
+        let Some(norms) = self.norms.as_ref() else {
+            return Reading::Undefined(Reason::Missing("the norm of snapshots"));
+        };
         let squares: Vec<Twofold> = (0..self.len).map(|i| norms[self.slot(i)]).collect();
-        let radii = squares.iter().map(|s| s.value().max(0.0).sqrt()).collect();
-        Some(Radii { squares, radii })
+        let radii: Vec<f64> = squares.iter().map(|s| s.value().max(0.0).sqrt()).collect();
+        if radii.contains(&0.0) {
+            return Reading::Undefined(Reason::Degenerate(
+                "a snapshot of norm zero has no direction",
+            ));
+        }
+        let n = self.len;
+        let mut matrix = vec![0.0; n * n];
+        for i in 0..n {
+            let (old, new) = self.row(i);
+            let others = old.iter().chain(new).enumerate().take(i);
+            for (j, squared) in others {
+                let (a, b) = (radii[i], radii[j]);
+                let apart = squares[i].minus(squares[j]) / (a + b);
+                let chord = ((squared - apart * apart) / (a * b)).clamp(0.0, 4.0);
+                matrix[i * n + j] = chord;
+                matrix[j * n + i] = chord;
+            }
+        }
+        let unit = Twofold {
+            high: 1.0,
+            low: 0.0,
+        };
+        Reading::Ready(Distances {
+            matrix: Cow::Owned(matrix),
+            stride: n,
+            first: 0,
+            slots: n,
+            len: n,
+            dimension: self.dimension,
+            norms: Some(Cow::Owned(vec![unit; n])),
+            steps: Cow::Owned(self.steps()),
+            projected: self.projected,
+        })
     }
 
     /// The centred Gram matrix K, flat.
@@ -492,22 +547,6 @@ impl<'a> Distances<'a> {
             .collect();
         let grand = means.iter().sum::<f64>() / n;
         (means, grand)
-    }
-}
-
-/// Norms of the snapshots, good for exact differences between them.
-#[derive(Debug, Clone)]
-pub(super) struct Radii {
-    squares: Vec<Twofold>,
-    pub(super) radii: Vec<f64>,
-}
-
-impl Radii {
-    /// |`û_i` − `û_j|²` from |`w_i` − `w_j|²`.
-    pub(super) fn squared_chord(&self, i: usize, j: usize, squared: f64) -> f64 {
-        let (a, b) = (self.radii[i], self.radii[j]);
-        let apart = self.squares[i].minus(self.squares[j]) / (a + b);
-        ((squared - apart * apart) / (a * b)).clamp(0.0, 4.0)
     }
 }
 

@@ -104,6 +104,8 @@ pub enum Caveat {
     Resolution,
     /// Directions of small variance are a guess of the shrinkage.
     Shrunk,
+    /// Right if the distribution is of the fitted family, an upper bound otherwise.
+    Parametric,
     /// Coordinate-dependent: the same cloud rotated has another value.
     CoordinateDependent,
 }
@@ -120,6 +122,7 @@ impl Caveat {
             Self::Relative => "relative by construction",
             Self::Resolution => "relative to a resolution",
             Self::Shrunk => "small variances come from shrinkage",
+            Self::Parametric => "an upper bound unless the fitted family is the true one",
             Self::CoordinateDependent => "depends on the choice of coordinates",
         }
     }

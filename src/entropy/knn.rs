@@ -31,7 +31,7 @@
 
 use statrs::function::gamma::digamma;
 
-use super::distances::{Distances, Points, Radii};
+use super::distances::{Distances, Points};
 use super::estimate::{
     Caveat, EntropyEstimate, Estimator, LEAST_INDEPENDENT, LEAST_PER_DIMENSION, Scaling, Validity,
 };
@@ -214,7 +214,10 @@ impl Context {
         let refuses = |caveat: &Caveat| {
             !matches!(
                 caveat,
-                Caveat::Correlated | Caveat::Duplicates | Caveat::CoordinateDependent
+                Caveat::Correlated
+                    | Caveat::Duplicates
+                    | Caveat::Parametric
+                    | Caveat::CoordinateDependent
             )
         };
         let validity = if self.caveats.iter().any(refuses) {
@@ -517,11 +520,7 @@ fn flat(
         Reading::Pending { seen, needed } => return Ok(Reading::Pending { seen, needed }),
         Reading::Undefined(reason) => return Ok(Reading::Undefined(reason)),
     };
-    let found = Searched::new(&context, neighbors, |i, row| {
-        let (old, new) = distances.row(i);
-        row.extend_from_slice(old);
-        row.extend_from_slice(new);
-    });
+    let found = Searched::new(&context, neighbors, |i, row| distances.fill(i, row));
     let d = distances.dimension() as f64;
     let ball = ln_ball(d);
     let Some((value, std_error)) = found.entropy(|squared| ball + 0.5 * d * squared.ln()) else {
@@ -569,33 +568,23 @@ impl Context {
 /// ```
 ///
 /// # Errors
-/// [`Error::OutOfRange`] for k = 0 or a single parameter, which has no direction to speak of.
+/// [`Error::OutOfRange`] for k = 0. A single parameter has no direction: that is undefined.
 pub fn geodesic_cap(
     distances: &Distances<'_>,
     neighbors: Neighbors,
 ) -> Result<Reading<EntropyEstimate>, Error> {
-    super::sphere::check_dimension(distances.dimension().max(1), 1)?;
-    if distances.dimension() == 1 {
-        return Ok(Reading::Undefined(Reason::Degenerate(
-            "one parameter has no direction",
-        )));
-    }
-    let mut context = match neighbors.context(distances)? {
+    let directions = match distances.directions() {
+        Reading::Ready(directions) => directions,
+        Reading::Pending { seen, needed } => return Ok(Reading::Pending { seen, needed }),
+        Reading::Undefined(reason) => return Ok(Reading::Undefined(reason)),
+    };
+    // Memory and dimension are those of the directions: a radius that moves hides both.
+    let mut context = match neighbors.context(&directions)? {
         Reading::Ready(context) => context,
         Reading::Pending { seen, needed } => return Ok(Reading::Pending { seen, needed }),
         Reading::Undefined(reason) => return Ok(Reading::Undefined(reason)),
     };
-    let Some(radii) = distances.radii() else {
-        return Ok(Reading::Undefined(Reason::Missing("the norm of snapshots")));
-    };
-    if radii.radii.contains(&0.0) {
-        return Ok(Reading::Undefined(Reason::Degenerate(
-            "a snapshot of norm zero has no direction",
-        )));
-    }
-    let found = Searched::new(&context, neighbors, |i, row| {
-        chords(distances, &radii, i, row);
-    });
+    let found = Searched::new(&context, neighbors, |i, row| directions.fill(i, row));
     let caps = Caps::new(distances.dimension());
     let Some((value, std_error)) = found.entropy(|chord| caps.ln_area_of_squared_chord(chord))
     else {
@@ -610,12 +599,6 @@ pub fn geodesic_cap(
         value,
         std_error,
     )))
-}
-
-fn chords(distances: &Distances<'_>, radii: &Radii, i: usize, row: &mut Vec<f64>) {
-    let (old, new) = distances.row(i);
-    let squared = old.iter().chain(new).enumerate();
-    row.extend(squared.map(|(j, &d)| radii.squared_chord(i, j, d)));
 }
 
 /// The entropy of arXiv 2511.07308 as its published code computes it: nearest neighbours among
@@ -680,11 +663,7 @@ pub fn hyperspherical_angles(
         volume.push(ln_volume);
     }
     let angle_distances = Points::new(angles, angles_count)?.distances()?;
-    let found = Searched::new(&context, neighbors, |i, row| {
-        let (old, new) = angle_distances.row(i);
-        row.extend_from_slice(old);
-        row.extend_from_slice(new);
-    });
+    let found = Searched::new(&context, neighbors, |i, row| angle_distances.fill(i, row));
     let dim = angles_count as f64;
     let (value, std_error) = found.with_error(|found| {
         let n = found.members.len() as f64;
@@ -803,11 +782,7 @@ pub fn graph_length(
         Reading::Pending { seen, needed } => return Ok(Reading::Pending { seen, needed }),
         Reading::Undefined(reason) => return Ok(Reading::Undefined(reason)),
     };
-    let found = Searched::new(&context, neighbors, |i, row| {
-        let (old, new) = distances.row(i);
-        row.extend_from_slice(old);
-        row.extend_from_slice(new);
-    });
+    let found = Searched::new(&context, neighbors, |i, row| distances.fill(i, row));
     // A part can have length zero only if a member's every edge is: less than all, so look there.
     if found.all.kth().any(|squared| squared <= 0.0) {
         return Ok(Reading::Undefined(Reason::Degenerate(

@@ -10,10 +10,12 @@
 //! | [`geodesic_cap`] | directions of a scale-invariant group | few dimensions, or nearly uniform | N² |
 //! | [`kozachenko_leonenko`] | any group | few dimensions | N² |
 //! | [`gaussian`] | N > d, one basin | if Gaussian | N d² |
+//! | [`fit_von_mises_fisher`] | directions about one mean | if of that family | N² |
 //! | [`ledoit_wolf`], [`resolution_limited`] | any N | never | N³ |
 //! | [`graph_length`], [`hyperspherical_angles`] | comparison with published numbers | never, no | N² |
 //!
-//! Which to believe? In order: thermodynamic integration across runs, which measures no density at all;
+//! Which to believe? In order: thermodynamic integration across runs
+//! ([`entropy_from_energy`]), which measures no density at all;
 //! the Gaussian where N is ten times what the cloud's participation ratio asks for; neighbours on the
 //! sphere. Every one of them returns an [`EntropyEstimate`] that says whether its value may be taken
 //! for absolute, and none returns a number from fewer than ten independent snapshots.
@@ -37,7 +39,10 @@
 mod distances;
 mod estimate;
 mod gaussian;
+mod integration;
 mod knn;
+mod null;
+mod parametric;
 mod sphere;
 mod spread;
 mod window;
@@ -48,10 +53,16 @@ pub use gaussian::{
     Sampling, Shrinkage, gaussian, ledoit_wolf, ledoit_wolf_shrinkage, ln_det_bias,
     resolution_limited,
 };
+pub use integration::{
+    FamilyMember, FamilyTemperature, Integrated, Rule, ThermalState, Variable, entropy_from_energy,
+    entropy_from_heat_capacity, family_temperatures,
+};
 pub use knn::{
     GraphLength, Neighbors, geodesic_cap, graph_length, hyperspherical_angles, kozachenko_leonenko,
     kozachenko_leonenko_scaled,
 };
+pub use null::{NullCloud, NullKind};
+pub use parametric::{Resultant, VonMisesFisherFit, concentration, fit_von_mises_fisher};
 pub use sphere::{
     Sphere, entropy_at_radii, entropy_at_radius, ln_ball_volume, ln_cap_area, ln_sphere_area,
     thermal_degrees_of_freedom,

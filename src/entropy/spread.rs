@@ -246,11 +246,7 @@ pub fn two_neighbor_dimension(
         Reading::Pending { seen, needed } => return Ok(Reading::Pending { seen, needed }),
         Reading::Undefined(reason) => return Ok(Reading::Undefined(reason)),
     };
-    let found = Searched::new(&context, neighbors, |i, row| {
-        let (old, new) = distances.row(i);
-        row.extend_from_slice(old);
-        row.extend_from_slice(new);
-    });
+    let found = Searched::new(&context, neighbors, |i, row| distances.fill(i, row));
     let mut sum = 0.0;
     for row in found.all.rows() {
         match row {

@@ -9,8 +9,10 @@
 
 mod gaussian;
 mod golden;
+mod integration;
 mod laws;
 mod neighbors;
+mod parametric;
 mod window;
 
 use thermograd::Reading;

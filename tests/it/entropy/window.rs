@@ -48,10 +48,10 @@ fn ten_thousand_pushes_equal_recomputation() {
 #[test]
 fn small_steps_on_large_weights_keep_their_digits() {
     const UNIT: f32 = 1.0 / 4_194_304.0;
-    let d = 5000;
+    let d = 5000_u16;
     let mut random = Random::new(8);
     // |w| = 10 in f32 multiples of 2⁻²²; steps of about 1e-4 in norm.
-    let scale = 10.0 / (d as f64).sqrt() / f64::from(UNIT);
+    let scale = 10.0 / f64::from(d).sqrt() / f64::from(UNIT);
     let mut grid: Vec<i64> = (0..d)
         .map(|_| (random.normal() * scale).round() as i64)
         .collect();
