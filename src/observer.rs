@@ -9,11 +9,13 @@ use std::num::NonZeroU64;
 use crate::blocks::Blocks;
 use crate::history::History;
 use crate::metric::{CATALOGUE, Subject};
+use crate::pressure::Settling;
 use crate::random::mix;
 use crate::snapshot::{Collector, Slot};
 use crate::sums::whole;
 use crate::{
-    Ensemble, Error, Formula, GroupId, Groups, Metric, Reading, Report, Row, Snapshot, Step, Sums,
+    Ensemble, Error, Formula, GroupId, Groups, Metric, Moment, Reading, Reason, Report, Row,
+    Snapshot, Step, Sums,
 };
 
 /// When steps are looked at: `burst` consecutive ones out of every `every`.
@@ -51,6 +53,12 @@ impl Cadence {
             });
         }
         Ok(Self { burst, every })
+    }
+
+    /// Steps for each one that is looked at.
+    #[cfg(feature = "statistics")]
+    fn stride(self) -> f64 {
+        self.every as f64 / self.burst as f64
     }
 
     const fn looks_at(self, step: u64) -> bool {
@@ -198,7 +206,7 @@ impl Record {
 
     fn push(&mut self, step: &Ensemble) {
         self.current.push(step);
-        self.rate = step.mean(crate::Moment::RelaxationRate);
+        self.rate = step.mean(Moment::RelaxationRate);
         self.advance();
     }
 
@@ -468,7 +476,7 @@ impl Observer {
     pub fn read_formula(
         &self,
         group: Option<GroupId>,
-        needs: &'static [crate::Moment],
+        needs: &'static [Moment],
         formula: Formula,
     ) -> Result<Reading, Error> {
         let (record, subject) = self.subject(group)?;
@@ -490,6 +498,88 @@ impl Observer {
     /// [`Error::UnknownGroup`].
     pub fn relaxations(&self, group: Option<GroupId>) -> Result<f64, Error> {
         Ok(self.subject(group)?.0.relaxations)
+    }
+
+    /// Whether the window shows the run in equilibrium, and if not, what drifts or what is
+    /// missing; see [`equilibrium::verdict`](crate::equilibrium::verdict()) for how it decides
+    /// and how often it errs.
+    ///
+    /// The series are means over blocks of the window, the relaxation time of the norm is known
+    /// from the hyper-parameters, and everything is told in steps. A window that holds the
+    /// transient says so: start a new one after it.
+    ///
+    /// ```
+    /// use thermograd::equilibrium::{Verdict, VerdictConfig};
+    /// # use thermograd::{slices, Groups, Observer, Step, Symmetry};
+    /// # let mut groups = Groups::new();
+    /// # let all = groups.add("all", Symmetry::Generic);
+    /// # let mut observer = Observer::new(groups)?;
+    /// for step in 0..1000 {
+    ///     let loss = 1.0 / (1.0 + f64::from(step));
+    ///     observer.observe(&Step::new(loss), &slices(all, &[1.0_f64], &[loss]))?;
+    /// }
+    /// let verdict = observer.verdict(&VerdictConfig::default())?;
+    /// assert!(!matches!(verdict, Verdict::Equilibrium { .. }));
+    /// # Ok::<(), thermograd::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// An option of the configuration out of its range.
+    #[cfg(feature = "statistics")]
+    pub fn verdict(
+        &self,
+        config: &crate::equilibrium::VerdictConfig,
+    ) -> Result<crate::equilibrium::Verdict, Error> {
+        let witnesses: Vec<_> = self
+            .groups
+            .ids()
+            .zip(&self.records)
+            .map(|(id, record)| crate::verdict::Witness {
+                name: self.groups.name(id).unwrap_or_default(),
+                scale_invariant: self
+                    .groups
+                    .symmetry(id)
+                    .unwrap_or_default()
+                    .is_scale_invariant(),
+                blocks: record.blocks(),
+            })
+            .collect();
+        crate::verdict::of_windows(
+            &witnesses,
+            self.model.blocks(),
+            self.config.cadence.stride(),
+            config,
+        )
+    }
+
+    /// How long the norm still takes to settle, for one group or (`None`) the model, from the
+    /// last stretch of the run.
+    ///
+    /// # Errors
+    /// [`Error::UnknownGroup`].
+    pub fn settling(&self, group: Option<GroupId>) -> Result<Reading<Settling>, Error> {
+        let (record, Subject::Group(symmetry) | Subject::Model(symmetry)) = self.subject(group)?;
+        if !symmetry.is_scale_invariant() {
+            return Ok(Reading::Undefined(Reason::Symmetry(
+                "holds for scale-invariant groups only",
+            )));
+        }
+        let latest = if record.current.len() > 0 {
+            &record.current
+        } else {
+            record.blocks()
+        };
+        if latest.len() < 8 {
+            return Ok(Reading::Pending {
+                seen: latest.len(),
+                needed: 8,
+            });
+        }
+        let recent = latest.recent();
+        Ok(Settling::measured(&recent).map_or_else(
+            || Reading::Undefined(recent.why_absent(Moment::RadiusFourth)),
+            Reading::Ready,
+        ))
     }
 
     /// Every reading there is.

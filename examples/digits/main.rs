@@ -37,7 +37,7 @@ use common::{
 };
 use thermograd::{
     Config as Options, Ensemble, Estimate, Formula, GroupId, Groups, Observed, Observer, Reading,
-    Step, Symmetry, Window, energy, pressure, slices, temperature,
+    Step, Symmetry, Window, energy, equilibrium::VerdictConfig, pressure, slices, temperature,
 };
 
 /// The seed of the split into training and test images, the same in every run.
@@ -130,6 +130,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         100.0 * on_test.accuracy,
     );
     println!("{}", observer.report());
+    println!("{}", observer.verdict(&VerdictConfig::default())?);
 
     if let Some(path) = &arguments.json {
         let answer = answer(

@@ -18,3 +18,5 @@ mod gas;
 mod phase_transition;
 mod systems;
 mod thermometers;
+#[cfg(feature = "statistics")]
+mod verdict;
