@@ -26,7 +26,8 @@
 use nalgebra::{DMatrix, DVector};
 
 use crate::phase_transition::series::{
-    block_jackknife, check_length, check_positive, check_series, inefficiency, log_sum_exp, mean,
+    block_jackknife, check_length, check_positive, check_series, finite, inefficiency, log_sum_exp,
+    mean,
 };
 use crate::{Error, Estimate, Reading, Reason};
 
@@ -172,8 +173,14 @@ fn weighted(
     estimate: impl Fn(&[f64]) -> Reading<Estimate>,
 ) -> Reading<Reweighted> {
     let largest = exponents.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    if exponents.is_empty() {
+        return Reading::Pending {
+            seen: 0,
+            needed: floor(LEAST_EFFECTIVE),
+        };
+    }
     if !largest.is_finite() {
-        return Reading::Pending { seen: 0, needed: 2 };
+        return Reading::Undefined(Reason::Meaningless("the weights leave the range of f64"));
     }
     let weights: Vec<f64> = exponents.iter().map(|e| (e - largest).exp()).collect();
     let (mut sum, mut square, mut all, mut at) = (0.0, 0.0, 0.0, 0);
@@ -230,7 +237,7 @@ fn independent(samples: impl Iterator<Item = (f64, f64, f64)> + Clone) -> Readin
     }
     let value = samples.clone().map(|(c, w, a)| c * w * a).sum::<f64>() / sum;
     let spread: f64 = samples.map(|(c, w, a)| c * (w * (a - value)).powi(2)).sum();
-    Reading::Ready(Estimate {
+    finite(Estimate {
         value,
         std_error: spread.sqrt() / sum,
         n_eff: sum,
@@ -546,7 +553,7 @@ impl<'a> MultiHistogram<'a> {
         }
         let k = GROUPS as f64;
         let offset = first / k;
-        Reading::Ready(Estimate {
+        finite(Estimate {
             value: full.value - (k - 1.0) * offset,
             std_error: ((k - 1.0) * (second / k - offset * offset)).max(0.0).sqrt(),
             n_eff: full.n_eff,

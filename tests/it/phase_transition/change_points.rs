@@ -545,3 +545,42 @@ fn softening_is_seen_and_its_absence_too() {
     assert!(warned >= 17, "{warned}");
     assert!(false_alarms <= 2, "{false_alarms}");
 }
+
+/// Share of stationary AR(1) series in which the automatic penalty finds a change, and in which it refuses.
+#[expect(clippy::unwrap_used, reason = "a test wants the value or the panic")]
+fn automatic_alarms(cost: Cost, rho: f64, n: usize, runs: u32) -> (f64, f64) {
+    let (mut alarms, mut refusals) = (0, 0);
+    for seed in 0..runs {
+        let series = ar1(rho, n, &mut Random::new(u64::from(seed) + 500));
+        match pelt(&series, &PeltConfig::new(cost)).unwrap() {
+            Reading::Ready(found) => alarms += u32::from(!found.change_points.is_empty()),
+            _ => refusals += 1,
+        }
+    }
+    (
+        f64::from(alarms) / f64::from(runs),
+        f64::from(refusals) / f64::from(runs),
+    )
+}
+
+#[test]
+fn the_automatic_penalty_keeps_its_false_alarms() {
+    for cost in [Cost::Mean, Cost::MeanAndVariance] {
+        for rho in [0.0, 0.5, 0.8] {
+            let (alarms, refusals) = automatic_alarms(cost, rho, 1000, 100);
+            // Four standard errors above 2 %.
+            assert!(alarms < 0.08, "{cost:?} {rho}: {alarms}");
+            assert!(refusals < 0.05, "{cost:?} {rho}: {refusals}");
+        }
+        assert!(automatic_alarms(cost, 0.99, 1000, 50).1 > 0.9);
+    }
+}
+
+#[test]
+#[ignore = "a minute: 100 series of 5000 elements at each correlation"]
+fn the_automatic_penalty_keeps_its_false_alarms_on_long_series() {
+    for rho in [0.0, 0.9, 0.99] {
+        let (alarms, _) = automatic_alarms(Cost::Mean, rho, 5000, 100);
+        assert!(alarms < 0.08, "{rho}: {alarms}");
+    }
+}
