@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn small_helpers() {
+    fn median_and_log_sum_exp() {
         assert_eq!(median(&mut [3.0, 1.0, 2.0]), 2.0);
         assert_eq!(median(&mut [3.0, 1.0, 2.0, 10.0]), 2.5);
         assert!((log_sum_exp([1000.0, 1000.0].into_iter()) - 1000.0 - 2_f64.ln()).abs() < 1e-12);

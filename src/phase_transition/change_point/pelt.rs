@@ -59,7 +59,8 @@ const LONGEST_FOR_KERNEL: usize = 20_000;
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum Penalty {
-    /// This much, in units of twice a log-likelihood; the residuals are taken for independent.
+    /// This much, in units of the cost: for the first two twice a log-likelihood, for the kernel the mean cost of an
+    /// element; the residuals are taken for independent.
     Given(f64),
     /// Schwarz' criterion, independent residuals.
     Bic,

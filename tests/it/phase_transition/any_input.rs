@@ -27,6 +27,10 @@ fn wild() -> impl Strategy<Value = f64> {
     prop_oneof![8 => number(), 1 => any::<f64>(), 1 => Just(f64::NAN)]
 }
 
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "called with what a function returned"
+)]
 fn sound(answer: Result<Reading<Estimate>, Error>) -> bool {
     match answer {
         Ok(Reading::Ready(e)) => {

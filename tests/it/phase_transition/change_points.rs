@@ -584,3 +584,57 @@ fn the_automatic_penalty_keeps_its_false_alarms_on_long_series() {
         assert!(alarms < 0.08, "{rho}: {alarms}");
     }
 }
+
+#[test]
+fn segmentations_are_those_of_ruptures() {
+    let golden: serde_json::Value =
+        serde_json::from_str(include_str!("../../golden/change_points.json")).unwrap();
+    let number = |v: &serde_json::Value| v.as_f64().unwrap();
+    let width = (2.0 * number(&golden["gamma"])).sqrt().recip();
+    let cases = golden["cases"].as_array().unwrap();
+    assert_eq!(cases.len(), 12);
+    for case in cases {
+        let series: Vec<f64> = case["series"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(number)
+            .collect();
+        let found = |cost: Cost, least: usize, penalty: f64| -> Vec<u64> {
+            let config = PeltConfig::new(cost)
+                .penalty(Penalty::Given(penalty))
+                .min_segment(least)
+                .noise_variance(1.0);
+            let answer = pelt(&series, &config).unwrap();
+            answer
+                .ready()
+                .unwrap()
+                .change_points
+                .iter()
+                .map(|p| *p as u64)
+                .collect()
+        };
+        let expected = |name: &str| -> Vec<u64> {
+            case[name]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|v| v.as_u64().unwrap())
+                .collect()
+        };
+        let kernel = Cost::Kernel {
+            bandwidth: Some(width),
+        };
+        let kernel_penalty =
+            number(&golden["kernel_penalty"]) / number(&case["kernel_per_element"]);
+        assert_eq!(
+            found(Cost::Mean, 2, number(&golden["mean_penalty"])),
+            expected("mean")
+        );
+        assert_eq!(
+            found(Cost::MeanAndVariance, 5, number(&golden["normal_penalty"])),
+            expected("normal")
+        );
+        assert_eq!(found(kernel, 3, kernel_penalty), expected("kernel"));
+    }
+}
