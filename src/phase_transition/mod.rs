@@ -1,4 +1,19 @@
 //! Which phase the network is in, and when it changes.
+//!
+//! A gas has directions at random and the energy of a random network; a condensate stays about one minimum; a transition
+//! leads from one to the other, continuously or with a latent heat. The parts, all pure functions of series, snapshots or curves:
+//!
+//! | question | answered by | needs |
+//! |---|---|---|
+//! | how ordered is a window? | [`long_overlap`], [`participation_ratio`], [`step_alignment`], [`energy_fraction`] | snapshots; energies |
+//! | which phase is it? | [`classify`] | the [`Evidence`] of a window, the classification before it |
+//! | how strongly does it respond? | [`susceptibility`], [`heat_capacity`], [`binder_cumulant`] | a canonical series |
+//! | what happens between the temperatures of the runs? | [`reweight`], [`MultiHistogram`] | canonical energies that overlap |
+//! | where is the transition, of which order? | [`peak`], [`crossing`], [`latent_heat`], [`hysteresis`], [`ramp_trend`] | a family of runs, or ramps |
+//! | when did something change, or is about to? | [`change_point`] | a series |
+//!
+//! When all of them lie: on a run that is not stationary. Every fluctuation formula presumes equilibrium, and what a run
+//! never visited it cannot report: see the trapped gas under [`classify`].
 
 pub mod change_point;
 

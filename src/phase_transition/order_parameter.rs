@@ -24,7 +24,7 @@
 //! participation ratio in its place. Replicas that differ by a permutation of neurons have no overlap though they are the same
 //! function; align them first. Snapshots closer than the relaxation time overlap in a gas too.
 
-use crate::phase_transition::series::{block_jackknife, check_length, check_series, mean};
+use crate::phase_transition::series::{block_jackknife, check_length, check_series, finite, mean};
 use crate::{Error, Estimate, Reading, Reason};
 
 /// Groups of the jackknife over snapshots.
@@ -449,7 +449,7 @@ pub fn energy_fraction(energy: &Estimate, scale: &EnergyScale) -> Result<Reading
     let std_error = (energy.std_error / range)
         .hypot(value * scale.gas.std_error / range)
         .hypot((1.0 - value) * scale.best.std_error / range);
-    Ok(Reading::Ready(Estimate {
+    Ok(finite(Estimate {
         value,
         std_error,
         n_eff: energy.n_eff.min(scale.gas.n_eff).min(scale.best.n_eff),

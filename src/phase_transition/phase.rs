@@ -26,6 +26,7 @@
 //! the transition.
 
 use crate::phase_transition::order_parameter::{EnergyScale, Overlap, energy_fraction};
+use crate::phase_transition::series::check_series;
 use crate::{Error, Estimate, Reading, Reason};
 
 /// What state of matter a run is in.
@@ -249,7 +250,7 @@ impl Evidence {
 
     fn validate(&self) -> Result<(), Error> {
         for e in self.estimates() {
-            Error::check_finite("evidence", &[e.value, e.std_error])?;
+            check_series("evidence", &[e.value, e.std_error])?;
             if e.std_error < 0.0 {
                 return Err(Error::OutOfRange {
                     what: "standard error",
@@ -259,11 +260,11 @@ impl Evidence {
             }
         }
         for x in [self.effective_samples, self.age].into_iter().flatten() {
-            Error::check_finite("evidence", &[x])?;
+            check_series("evidence", &[x])?;
         }
         let overlaps = [self.long_overlap, self.witness.map(|w| w.long_overlap)];
         for q in overlaps.into_iter().flatten() {
-            Error::check_finite("null of an overlap", &[q.null_std_dev])?;
+            check_series("null of an overlap", &[q.null_std_dev])?;
         }
         Ok(())
     }
@@ -428,7 +429,7 @@ impl Judge<'_> {
             if let (Some(best), Some(thermal)) = (e.best_energy, e.thermal_energy)
                 && thermal.value > 0.0
             {
-                let ratio = (u.value - best.value) / thermal.value;
+                let ratio = ((u.value - best.value) / thermal.value).clamp(-1e300, 1e300);
                 let factor = c.equipartition_factor.max(1.0);
                 if self.reaches(Criterion::Equipartition, ratio, factor.recip()) && ratio <= factor
                 {

@@ -26,7 +26,8 @@
 use nalgebra::{DMatrix, DVector};
 
 use crate::phase_transition::series::{
-    block_jackknife, check_length, check_positive, check_series, inefficiency, log_sum_exp, mean,
+    block_jackknife, check_length, check_positive, check_series, finite, inefficiency, log_sum_exp,
+    mean,
 };
 use crate::{Error, Estimate, Reading, Reason};
 
@@ -172,8 +173,14 @@ fn weighted(
     estimate: impl Fn(&[f64]) -> Reading<Estimate>,
 ) -> Reading<Reweighted> {
     let largest = exponents.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    if exponents.is_empty() {
+        return Reading::Pending {
+            seen: 0,
+            needed: floor(LEAST_EFFECTIVE),
+        };
+    }
     if !largest.is_finite() {
-        return Reading::Pending { seen: 0, needed: 2 };
+        return Reading::Undefined(Reason::Meaningless("the weights leave the range of f64"));
     }
     let weights: Vec<f64> = exponents.iter().map(|e| (e - largest).exp()).collect();
     let (mut sum, mut square, mut all, mut at) = (0.0, 0.0, 0.0, 0);
@@ -230,7 +237,7 @@ fn independent(samples: impl Iterator<Item = (f64, f64, f64)> + Clone) -> Readin
     }
     let value = samples.clone().map(|(c, w, a)| c * w * a).sum::<f64>() / sum;
     let spread: f64 = samples.map(|(c, w, a)| c * (w * (a - value)).powi(2)).sum();
-    Reading::Ready(Estimate {
+    finite(Estimate {
         value,
         std_error: spread.sqrt() / sum,
         n_eff: sum,
@@ -374,12 +381,20 @@ impl<'a> MultiHistogram<'a> {
     }
 
     /// `ln Nⱼ + fⱼ − βⱼE`, the terms of the denominator.
-    fn terms(&self, sizes: &[f64], f: &[f64], energy: f64) -> impl Iterator<Item = f64> + Clone {
+    fn terms(lines: &[(f64, f64)], energy: f64) -> impl Iterator<Item = f64> + Clone {
+        lines
+            .iter()
+            .map(move |(offset, beta)| offset - beta * energy)
+    }
+
+    /// `ln Nⱼ + fⱼ` and `βⱼ` of each run.
+    fn lines(&self, sizes: &[f64], f: &[f64]) -> Vec<(f64, f64)> {
         self.runs
             .iter()
             .zip(sizes)
             .zip(f)
-            .map(move |((run, size), f)| size.ln() + f - energy / run.temperature)
+            .map(|((run, size), f)| (size.ln() + f, run.temperature.recip()))
+            .collect()
     }
 
     fn sizes(&self, left_out: Option<usize>) -> Vec<f64> {
@@ -397,9 +412,10 @@ impl<'a> MultiHistogram<'a> {
         let total: f64 = sizes.iter().sum();
         let mut f = start.to_vec();
         let objective = |f: &[f64]| -> f64 {
+            let lines = self.lines(&sizes, f);
             let logs: f64 = self
                 .samples(left_out)
-                .map(|(_, c, e)| c * log_sum_exp(self.terms(&sizes, f, e)))
+                .map(|(_, c, e)| c * log_sum_exp(Self::terms(&lines, e)))
                 .sum();
             logs - sizes.iter().zip(f).map(|(n, f)| n * f).sum::<f64>()
         };
@@ -408,9 +424,10 @@ impl<'a> MultiHistogram<'a> {
         for _ in 0..100 {
             let mut gradient = DVector::<f64>::zeros(k);
             let mut hessian = DMatrix::<f64>::zeros(k, k);
+            let lines = self.lines(&sizes, &f);
             for (_, c, e) in self.samples(left_out) {
-                let norm = log_sum_exp(self.terms(&sizes, &f, e));
-                for (share, term) in shares.iter_mut().zip(self.terms(&sizes, &f, e)) {
+                let norm = log_sum_exp(Self::terms(&lines, e));
+                for (share, term) in shares.iter_mut().zip(Self::terms(&lines, e)) {
                     *share = (term - norm).exp();
                 }
                 for i in 0..k {
@@ -459,11 +476,11 @@ impl<'a> MultiHistogram<'a> {
     /// The least share of a run's samples that its neighbour has too.
     fn least_overlap(&self, f: &[f64]) -> f64 {
         let sizes = self.sizes(None);
+        let lines = self.lines(&sizes, f);
         let mut shared = vec![0.0; self.runs.len().saturating_sub(1)];
         for (_, c, e) in self.samples(None) {
-            let norm = log_sum_exp(self.terms(&sizes, f, e));
-            let shares: Vec<f64> = self
-                .terms(&sizes, f, e)
+            let norm = log_sum_exp(Self::terms(&lines, e));
+            let shares: Vec<f64> = Self::terms(&lines, e)
                 .map(|term| (term - norm).exp())
                 .collect();
             for (slot, pair) in shared.iter_mut().zip(shares.windows(2)) {
@@ -483,8 +500,9 @@ impl<'a> MultiHistogram<'a> {
         let Some(f) = self.free_energies.get(which) else {
             return Vec::new();
         };
+        let lines = self.lines(&sizes, f);
         self.samples(None)
-            .map(|(_, _, e)| -e / temperature - log_sum_exp(self.terms(&sizes, f, e)))
+            .map(|(_, _, e)| -e / temperature - log_sum_exp(Self::terms(&lines, e)))
             .collect()
     }
 
@@ -546,7 +564,7 @@ impl<'a> MultiHistogram<'a> {
         }
         let k = GROUPS as f64;
         let offset = first / k;
-        Reading::Ready(Estimate {
+        finite(Estimate {
             value: full.value - (k - 1.0) * offset,
             std_error: ((k - 1.0) * (second / k - offset * offset)).max(0.0).sqrt(),
             n_eff: full.n_eff,

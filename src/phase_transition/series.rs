@@ -113,11 +113,19 @@ pub(crate) fn block_jackknife(
     let k = blocks as f64;
     let offset = first / k;
     let variance = (k - 1.0) * (second / k - offset * offset);
-    Reading::Ready(Estimate {
+    finite(Estimate {
         value: full - (k - 1.0) * offset,
         std_error: variance.max(0.0).sqrt(),
         n_eff: n as f64 / g,
     })
+}
+
+/// An estimate that overflow did not spoil.
+pub(crate) fn finite(estimate: Estimate) -> Reading<Estimate> {
+    if estimate.value.is_finite() && estimate.std_error.is_finite() {
+        return Reading::Ready(estimate);
+    }
+    Reading::Undefined(Reason::Meaningless("the estimate leaves the range of f64"))
 }
 
 /// Median, destroying the order of the slice; 0 for an empty one.
@@ -225,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn small_helpers() {
+    fn median_and_log_sum_exp() {
         assert_eq!(median(&mut [3.0, 1.0, 2.0]), 2.0);
         assert_eq!(median(&mut [3.0, 1.0, 2.0, 10.0]), 2.5);
         assert!((log_sum_exp([1000.0, 1000.0].into_iter()) - 1000.0 - 2_f64.ln()).abs() < 1e-12);

@@ -35,11 +35,17 @@ pub struct CurvePoint {
 fn check_curve(place: &str, points: &[CurvePoint]) -> Result<(), Error> {
     for (index, p) in points.iter().enumerate() {
         for value in [p.temperature, p.value.value, p.value.std_error] {
-            if !value.is_finite() || value.abs() > 1e100 {
+            if !value.is_finite() {
                 return Err(Error::NonFinite {
                     place: place.to_owned(),
                     index,
                     value,
+                });
+            }
+            if value.abs() > 1e100 {
+                return Err(Error::Overflow {
+                    place: place.to_owned(),
+                    largest: value.abs(),
                 });
             }
         }
@@ -184,7 +190,8 @@ pub fn peak(curve: &[CurvePoint], scale: PeakScale) -> Result<Reading<Peak>, Err
         covariance *= residual / freedom.max(1.0);
     }
     let (b, c) = (fit[1], fit[2]);
-    if c >= 0.0 || -c < 3.0 * covariance[(2, 2)].max(0.0).sqrt() {
+    let usable = fit.iter().chain(covariance.iter()).all(|x| x.is_finite());
+    if !usable || c >= 0.0 || -c < 3.0 * covariance[(2, 2)].max(0.0).sqrt() {
         return Ok(degenerate);
     }
     let x = -0.5 * b / c;

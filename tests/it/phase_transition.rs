@@ -1,5 +1,6 @@
 //! Laws of the module `phase_transition`.
 
+mod any_input;
 mod change_points;
 mod exact_systems;
 mod phases;

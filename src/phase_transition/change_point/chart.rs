@@ -68,7 +68,7 @@ pub struct CusumConfig {
     pub threshold: f64,
 }
 
-/// Average run lengths, in steps.
+/// Average run lengths, in steps; 10¹⁰ stands for anything longer.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]

@@ -56,194 +56,235 @@ impl Cost {
 }
 
 /// A cost over one series, with what makes it O(1).
-#[derive(Debug, Clone)]
-pub(super) enum Prepared {
-    Mean {
-        sums: Sums,
-        precision: f64,
-    },
-    MeanAndVariance {
-        sums: Sums,
-        floor: f64,
-    },
-    Kernel {
-        series: Vec<f64>,
-        /// `1 / 2h²`.
-        gamma: f64,
-        /// `Σᵢⱼ k` over `s..t` for every `s`, `t` being where the sweep is.
-        gram: Vec<f64>,
-        scale: f64,
-    },
+///
+/// A segment is given by the marks of its start and of its end.
+pub(super) trait SegmentCost {
+    /// What a cost needs to know of a position.
+    type Mark: Copy;
+
+    /// Moves the sweep to `t`, keeping the starts from `lowest` on; `t` grows by one a call.
+    fn advance(&mut self, t: usize, lowest: usize);
+
+    /// The mark of a position.
+    fn mark(&self, position: usize) -> Self::Mark;
+
+    /// The cost between two marks, the second being where the sweep is.
+    fn cost(&self, start: &Self::Mark, end: &Self::Mark) -> f64;
+
+    /// The cost of the whole and the largest fall that one split brings.
+    fn best_split(&mut self, n: usize, least: usize) -> (f64, f64) {
+        let (first, last) = (self.mark(0), self.mark(n));
+        let whole = self.cost(&first, &last);
+        let best = (least..(n + 1).saturating_sub(least))
+            .map(|t| {
+                let middle = self.mark(t);
+                whole - self.cost(&first, &middle) - self.cost(&middle, &last)
+            })
+            .fold(f64::NEG_INFINITY, f64::max);
+        (whole, best)
+    }
+}
+
+/// Position, `Σ x` and `Σ x²` of what is before it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Moments {
+    position: f64,
+    sum: f64,
+    square: f64,
 }
 
 /// Prefix sums of a series about its median.
+fn prefix_sums(series: &[f64]) -> Vec<Moments> {
+    let centre = median(&mut series.to_vec());
+    let mut at = Moments {
+        position: 0.0,
+        sum: 0.0,
+        square: 0.0,
+    };
+    let mut prefix = Vec::with_capacity(series.len() + 1);
+    prefix.push(at);
+    for x in series {
+        let y = x - centre;
+        at.position += 1.0;
+        at.sum += y;
+        at.square += y * y;
+        prefix.push(at);
+    }
+    prefix
+}
+
+/// `(n, Σ (x − x̄)²)` between two positions.
+#[inline]
+fn spread(start: &Moments, end: &Moments) -> (f64, f64) {
+    let n = end.position - start.position;
+    let sum = end.sum - start.sum;
+    (n, (end.square - start.square - sum * sum / n).max(0.0))
+}
+
+/// [`Cost::Mean`].
 #[derive(Debug, Clone)]
-pub(super) struct Sums {
-    /// `(Σ x, Σ x²)` of the first `t` elements.
-    prefix: Vec<(f64, f64)>,
+pub(super) struct MeanCost {
+    prefix: Vec<Moments>,
+    precision: f64,
 }
 
-impl Sums {
-    fn new(series: &[f64]) -> Self {
-        let centre = median(&mut series.to_vec());
-        let mut prefix = Vec::with_capacity(series.len() + 1);
-        let (mut sum, mut square) = (0.0, 0.0);
-        prefix.push((sum, square));
-        for x in series {
-            let y = x - centre;
-            sum += y;
-            square += y * y;
-            prefix.push((sum, square));
-        }
-        Self { prefix }
+impl MeanCost {
+    /// `None` without noise.
+    pub(super) fn new(series: &[f64], noise_variance: f64) -> Option<Self> {
+        (noise_variance > 0.0).then(|| Self {
+            prefix: prefix_sums(series),
+            precision: noise_variance.recip(),
+        })
+    }
+}
+
+impl SegmentCost for MeanCost {
+    type Mark = Moments;
+
+    fn advance(&mut self, _: usize, _: usize) {}
+
+    fn mark(&self, position: usize) -> Moments {
+        self.prefix[position]
     }
 
-    /// `(n, Σ (x − x̄)²)` of `s..t`.
     #[inline]
-    fn spread(&self, s: usize, t: usize) -> (f64, f64) {
-        let ((a, aa), (b, bb)) = (self.prefix[s], self.prefix[t]);
-        let n = (t - s) as f64;
-        (n, ((bb - aa) - (b - a) * (b - a) / n).max(0.0))
+    fn cost(&self, start: &Moments, end: &Moments) -> f64 {
+        spread(start, end).1 * self.precision
     }
 }
 
-impl Prepared {
+/// [`Cost::MeanAndVariance`].
+#[derive(Debug, Clone)]
+pub(super) struct MeanAndVarianceCost {
+    prefix: Vec<Moments>,
+    floor: f64,
+}
+
+impl MeanAndVarianceCost {
     /// `None` for a constant series.
-    pub(super) fn new(
-        cost: Cost,
-        series: &[f64],
-        noise_variance: f64,
-    ) -> Result<Option<Self>, Error> {
-        let n = series.len();
-        match cost {
-            Cost::Mean => Ok((noise_variance > 0.0).then(|| Self::Mean {
-                sums: Sums::new(series),
-                precision: noise_variance.recip(),
-            })),
-            Cost::MeanAndVariance => {
-                let sums = Sums::new(series);
-                let floor = 1e-8 * sums.spread(0, n).1 / n as f64;
-                Ok((floor > 0.0).then_some(Self::MeanAndVariance { sums, floor }))
-            }
-            Cost::Kernel { bandwidth } => {
-                let width = match bandwidth {
-                    Some(h) => {
-                        check_positive("bandwidth", h)?;
-                        h
-                    }
-                    None => median_distance(series),
-                };
-                if width == 0.0 {
-                    return Ok(None);
-                }
-                let mut prepared = Self::Kernel {
-                    series: series.to_vec(),
-                    gamma: 0.5 / (width * width),
-                    gram: vec![0.0; n],
-                    scale: 1.0,
-                };
-                let (gram, _) = prepared.gram_sums();
-                let whole = gram.last().copied().unwrap_or(0.0);
-                let size = n as f64;
-                let per_element = (size - whole / size) / size;
-                if let Self::Kernel { scale, .. } = &mut prepared {
-                    *scale = per_element.recip();
-                }
-                // Below this the distances are all far inside the kernel and rounding decides.
-                Ok((per_element > 1e-12).then_some(prepared))
-            }
-        }
+    pub(super) fn new(series: &[f64]) -> Option<Self> {
+        let prefix = prefix_sums(series);
+        let (n, square) = spread(prefix.first()?, prefix.last()?);
+        let floor = 1e-8 * square / n;
+        (floor > 0.0).then_some(Self { prefix, floor })
+    }
+}
+
+impl SegmentCost for MeanAndVarianceCost {
+    type Mark = Moments;
+
+    fn advance(&mut self, _: usize, _: usize) {}
+
+    fn mark(&self, position: usize) -> Moments {
+        self.prefix[position]
     }
 
-    /// Moves the sweep to `t`, keeping the starts from `lowest` on; `t` grows by one a call.
-    pub(super) fn advance(&mut self, t: usize, lowest: usize) {
-        if let Self::Kernel {
-            series,
-            gamma,
-            gram,
-            ..
-        } = self
-        {
-            let newest = series[t - 1];
-            gram[t - 1] = 1.0;
-            let mut sum = 0.0;
-            for s in (lowest..t - 1).rev() {
-                let difference = series[s] - newest;
-                sum += (-*gamma * difference * difference).exp();
-                gram[s] += 2.0 * sum + 1.0;
-            }
-        }
-    }
-
-    /// The cost of `s..t`, `t` being where the sweep is.
     #[inline]
-    pub(super) fn cost(&self, s: usize, t: usize) -> f64 {
-        match self {
-            Self::Mean { sums, precision } => sums.spread(s, t).1 * precision,
-            Self::MeanAndVariance { sums, floor } => {
-                let (n, spread) = sums.spread(s, t);
-                let variance = spread / n;
-                let bounded = variance.max(*floor);
-                n * ((std::f64::consts::TAU * bounded).ln() + variance / bounded)
-            }
-            Self::Kernel { gram, scale, .. } => {
-                let n = (t - s) as f64;
-                (n - gram[s] / n) * scale
-            }
-        }
+    fn cost(&self, start: &Moments, end: &Moments) -> f64 {
+        let (n, square) = spread(start, end);
+        let variance = square / n;
+        let bounded = variance.max(self.floor);
+        n * ((std::f64::consts::TAU * bounded).ln() + variance / bounded)
     }
+}
 
+/// [`Cost::Kernel`].
+#[derive(Debug, Clone)]
+pub(super) struct KernelCost {
+    series: Vec<f64>,
+    /// `1 / 2h²`.
+    gamma: f64,
+    /// `Σᵢⱼ k` over `s..t` for every `s`, `t` being where the sweep is.
+    gram: Vec<f64>,
+    scale: f64,
     /// Kernel sums over `0..t` for every `t`, and the sum of each row.
-    fn gram_sums(&self) -> (Vec<f64>, Vec<f64>) {
-        let Self::Kernel { series, gamma, .. } = self else {
-            return (Vec::new(), Vec::new());
+    prefix: Vec<f64>,
+    rows: Vec<f64>,
+}
+
+impl KernelCost {
+    /// `None` for a constant series.
+    pub(super) fn new(series: &[f64], bandwidth: Option<f64>) -> Result<Option<Self>, Error> {
+        let width = match bandwidth {
+            Some(h) => {
+                check_positive("bandwidth", h)?;
+                h
+            }
+            None => median_distance(series),
         };
+        if width == 0.0 {
+            return Ok(None);
+        }
         let n = series.len();
+        let gamma = 0.5 / (width * width);
         let (mut prefix, mut rows) = (vec![0.0; n + 1], vec![1.0; n]);
         for t in 0..n {
             let mut sum = 0.0;
             for s in 0..t {
-                let difference = series[s] - series[t];
-                let k = (-gamma * difference * difference).exp();
+                let k = gaussian(gamma, series[s] - series[t]);
                 rows[s] += k;
                 sum += k;
             }
             rows[t] += sum;
             prefix[t + 1] = prefix[t] + 2.0 * sum + 1.0;
         }
-        (prefix, rows)
+        let size = n as f64;
+        let per_element = (size - prefix[n] / size) / size;
+        // Below this the distances are all far inside the kernel and rounding decides.
+        Ok((per_element > 1e-12).then(|| Self {
+            series: series.to_vec(),
+            gamma,
+            gram: vec![0.0; n],
+            scale: per_element.recip(),
+            prefix,
+            rows,
+        }))
+    }
+}
+
+fn gaussian(gamma: f64, difference: f64) -> f64 {
+    (-gamma * difference * difference).exp()
+}
+
+impl SegmentCost for KernelCost {
+    type Mark = usize;
+
+    fn advance(&mut self, t: usize, lowest: usize) {
+        let newest = self.series[t - 1];
+        self.gram[t - 1] = 1.0;
+        let mut sum = 0.0;
+        for s in (lowest..t - 1).rev() {
+            sum += gaussian(self.gamma, self.series[s] - newest);
+            self.gram[s] += 2.0 * sum + 1.0;
+        }
     }
 
-    /// The cost of the whole and the largest fall that one split brings, with where.
-    pub(super) fn best_split(&self, n: usize, least: usize) -> (f64, f64, usize) {
-        let (mut best, mut place) = (f64::NEG_INFINITY, 0);
-        let splits = least..(n + 1).saturating_sub(least);
-        if let Self::Kernel { scale, .. } = self {
-            let (prefix, rows) = self.gram_sums();
-            let (total, size) = (prefix[n], n as f64);
-            let whole = (size - total / size) * scale;
-            let mut row_sum: f64 = rows[..least.min(n)].iter().sum();
-            for t in splits {
-                let left = t as f64;
-                let right = size - left;
-                // Rows 0..t hold the left block and the cross block once.
-                let right_gram = total - 2.0 * row_sum + prefix[t];
-                let parts = size - prefix[t] / left - right_gram / right;
-                if whole - parts * scale > best {
-                    (best, place) = (whole - parts * scale, t);
-                }
-                row_sum += rows[t];
-            }
-            return (whole, best, place);
+    fn mark(&self, position: usize) -> usize {
+        position
+    }
+
+    #[inline]
+    fn cost(&self, start: &usize, end: &usize) -> f64 {
+        let n = (end - start) as f64;
+        (n - self.gram[*start] / n) * self.scale
+    }
+
+    /// From the sums of rows and of leading blocks, without a sweep.
+    fn best_split(&mut self, n: usize, least: usize) -> (f64, f64) {
+        let (total, size) = (self.prefix[n], n as f64);
+        let whole = (size - total / size) * self.scale;
+        let mut best = f64::NEG_INFINITY;
+        let mut row_sum: f64 = self.rows[..least.min(n)].iter().sum();
+        for t in least..(n + 1).saturating_sub(least) {
+            let left = t as f64;
+            let right = size - left;
+            // Rows 0..t hold the left block and the cross block once.
+            let right_gram = total - 2.0 * row_sum + self.prefix[t];
+            let parts = size - self.prefix[t] / left - right_gram / right;
+            best = best.max(whole - parts * self.scale);
+            row_sum += self.rows[t];
         }
-        let whole = self.cost(0, n);
-        for t in splits {
-            let fall = whole - self.cost(0, t) - self.cost(t, n);
-            if fall > best {
-                (best, place) = (fall, t);
-            }
-        }
-        (whole, best, place)
+        (whole, best)
     }
 }
 

@@ -545,3 +545,96 @@ fn softening_is_seen_and_its_absence_too() {
     assert!(warned >= 17, "{warned}");
     assert!(false_alarms <= 2, "{false_alarms}");
 }
+
+/// Share of stationary AR(1) series in which the automatic penalty finds a change, and in which it refuses.
+#[expect(clippy::unwrap_used, reason = "a test wants the value or the panic")]
+fn automatic_alarms(cost: Cost, rho: f64, n: usize, runs: u32) -> (f64, f64) {
+    let (mut alarms, mut refusals) = (0, 0);
+    for seed in 0..runs {
+        let series = ar1(rho, n, &mut Random::new(u64::from(seed) + 500));
+        match pelt(&series, &PeltConfig::new(cost)).unwrap() {
+            Reading::Ready(found) => alarms += u32::from(!found.change_points.is_empty()),
+            _ => refusals += 1,
+        }
+    }
+    (
+        f64::from(alarms) / f64::from(runs),
+        f64::from(refusals) / f64::from(runs),
+    )
+}
+
+#[test]
+fn the_automatic_penalty_keeps_its_false_alarms() {
+    for cost in [Cost::Mean, Cost::MeanAndVariance] {
+        for rho in [0.0, 0.5, 0.8] {
+            let (alarms, refusals) = automatic_alarms(cost, rho, 1000, 100);
+            // Four standard errors above 2 %.
+            assert!(alarms < 0.08, "{cost:?} {rho}: {alarms}");
+            assert!(refusals < 0.05, "{cost:?} {rho}: {refusals}");
+        }
+        assert!(automatic_alarms(cost, 0.99, 1000, 50).1 > 0.9);
+    }
+}
+
+#[test]
+#[ignore = "a minute: 100 series of 5000 elements at each correlation"]
+fn the_automatic_penalty_keeps_its_false_alarms_on_long_series() {
+    for rho in [0.0, 0.9, 0.99] {
+        let (alarms, _) = automatic_alarms(Cost::Mean, rho, 5000, 100);
+        assert!(alarms < 0.08, "{rho}: {alarms}");
+    }
+}
+
+#[test]
+fn segmentations_are_those_of_ruptures() {
+    let golden: serde_json::Value =
+        serde_json::from_str(include_str!("../../golden/change_points.json")).unwrap();
+    let number = |v: &serde_json::Value| v.as_f64().unwrap();
+    let width = (2.0 * number(&golden["gamma"])).sqrt().recip();
+    let cases = golden["cases"].as_array().unwrap();
+    assert_eq!(cases.len(), 12);
+    for case in cases {
+        let series: Vec<f64> = case["series"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(number)
+            .collect();
+        let found = |cost: Cost, least: usize, penalty: f64| -> Vec<u64> {
+            let config = PeltConfig::new(cost)
+                .penalty(Penalty::Given(penalty))
+                .min_segment(least)
+                .noise_variance(1.0);
+            let answer = pelt(&series, &config).unwrap();
+            answer
+                .ready()
+                .unwrap()
+                .change_points
+                .iter()
+                .map(|p| *p as u64)
+                .collect()
+        };
+        let expected = |name: &str| -> Vec<u64> {
+            case[name]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|v| v.as_u64().unwrap())
+                .collect()
+        };
+        let kernel = Cost::Kernel {
+            bandwidth: Some(width),
+        };
+        let kernel_penalty =
+            number(&golden["kernel_penalty"]) / number(&case["kernel_per_element"]);
+        assert_eq!(
+            found(Cost::Mean, 2, number(&golden["mean_penalty"])),
+            expected("mean")
+        );
+        assert_eq!(
+            found(Cost::MeanAndVariance, 5, number(&golden["normal_penalty"])),
+            expected("normal")
+        );
+        assert_eq!(found(kernel, 3, kernel_penalty), expected("kernel"));
+    }
+}

@@ -418,3 +418,37 @@ fn p_spin_runs_follow_their_branch() {
         3.5 * error,
     );
 }
+
+#[test]
+#[ignore = "half a minute: twenty runs of 100 000 steps in 100 dimensions for each temperature"]
+fn p_spin_runs_are_calibrated() {
+    let system = PSpin::new(2, 100).unwrap();
+    // Below, at and above the transition, away from slowing down.
+    for reduced in [1.0, 2.5, 4.0] {
+        let exact = system
+            .averages(reduced / 100.0, Region::Everything)
+            .unwrap()
+            .overlap_squared;
+        let means: Vec<f64> = (0..20)
+            .map(|seed| {
+                let mut sgd =
+                    PSpinSgd::new(system, reduced / 100.0, 0.005, Start::Condensed, seed).unwrap();
+                let mut sum = 0.0;
+                for t in 0..60_000 {
+                    sgd.step();
+                    if t >= 10_000 {
+                        sum += sgd.overlap().powi(2) / 50_000.0;
+                    }
+                }
+                sum
+            })
+            .collect();
+        let (mean, error) = {
+            let mean = means.iter().sum::<f64>() / 20.0;
+            let variance = means.iter().map(|m| (m - mean).powi(2)).sum::<f64>() / 19.0;
+            (mean, (variance / 20.0).sqrt())
+        };
+        // The step size shifts the average by O(η d T̃ / d) = O(η): below 1 %.
+        near(mean, exact, 4.0 * error + 0.01 * exact);
+    }
+}

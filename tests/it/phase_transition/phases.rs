@@ -101,8 +101,9 @@ fn alignment_tells_drift_diffusion_and_oscillation() {
         (0..600)
             .map(|_| {
                 direction *= sign;
-                w.iter_mut()
-                    .for_each(|x| *x += drift * direction + random.normal());
+                for x in &mut w {
+                    *x += drift * direction + random.normal();
+                }
                 w.clone()
             })
             .collect()
@@ -351,7 +352,7 @@ fn ramps_and_quenches_are_out_of_equilibrium() {
                 value: 4.0,
                 std_error: 1.0,
                 n_eff: 9.0,
-            })
+            });
         },
     ] {
         let mut evidence = settled.clone();

@@ -432,3 +432,63 @@ fn a_first_order_loop_and_what_becomes_of_it() {
         .is_err()
     );
 }
+
+#[test]
+#[ignore = "a minute: loops of ramps at four rates, eight seeds each"]
+fn a_continuous_transition_keeps_no_loop() {
+    // p = 2 between T̃ = 1 and 3: the loop is the lag of the ramp alone.
+    let system = PSpin::new(2, 200).unwrap();
+    let ramps: Vec<RampPoint> = [100_usize, 400, 1600, 6400]
+        .map(|steps| {
+            let areas: Vec<f64> = (0..8)
+                .map(|seed| {
+                    let grid: Vec<f64> = (0..21).map(|i| 1.0 + 0.1 * f64::from(i)).collect();
+                    let branch = |start: Start, temperatures: &[f64]| -> Vec<CurvePoint> {
+                        let first = temperatures[0] / 200.0;
+                        let mut sgd = PSpinSgd::new(system, first, 0.02, start, seed).unwrap();
+                        temperatures
+                            .iter()
+                            .map(|&temperature| {
+                                sgd.set_temperature(temperature / 200.0).unwrap();
+                                let sum: f64 = (0..steps)
+                                    .map(|_| {
+                                        sgd.step();
+                                        sgd.loss()
+                                    })
+                                    .sum();
+                                let value = Estimate {
+                                    value: sum / steps as f64,
+                                    std_error: 0.0,
+                                    n_eff: 1.0,
+                                };
+                                CurvePoint { temperature, value }
+                            })
+                            .collect()
+                    };
+                    let heating = branch(Start::Condensed, &grid);
+                    let down: Vec<f64> = grid.iter().rev().copied().collect();
+                    let cooling = branch(Start::Gas, &down);
+                    let found = hysteresis(&Branches {
+                        heating: &heating,
+                        cooling: &cooling,
+                    })
+                    .unwrap();
+                    found.ready().unwrap().area.value
+                })
+                .collect();
+            let mean = areas.iter().sum::<f64>() / 8.0;
+            let variance = areas.iter().map(|a| (a - mean).powi(2)).sum::<f64>() / 7.0;
+            RampPoint {
+                rate: 0.1 / steps as f64,
+                size: Estimate {
+                    value: mean,
+                    std_error: (variance / 8.0).sqrt(),
+                    n_eff: 8.0,
+                },
+            }
+        })
+        .to_vec();
+    let trend = ramp_trend(&ramps).unwrap();
+    let trend = trend.ready().unwrap();
+    assert_eq!(trend.slow_ramp, SlowRamp::Shrinks, "{trend:?} {ramps:?}");
+}
