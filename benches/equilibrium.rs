@@ -31,15 +31,15 @@ fn literal(series: &[f64]) -> (usize, f64) {
         let mean = x.iter().sum::<f64>() / n as f64;
         let d: Vec<f64> = x.iter().map(|x| x - mean).collect();
         let variance = d.iter().map(|d| d * d).sum::<f64>() / n as f64;
-        let (mut g, mut t, mut gap) = (1.0, 1, 1);
+        let (mut g, mut t, mut gap) = (1.0, 1, 1_usize);
         while t < n - 1 {
             let sum: f64 = d.iter().zip(&d[t..]).map(|(a, b)| a * b).sum();
             let c = sum / ((n - t) as f64 * variance);
             if c <= 0.0 && t > 3 {
                 break;
             }
-            g += 2.0 * c * (1.0 - t as f64 / n as f64) * f64::from(gap);
-            t += gap as usize;
+            g += 2.0 * c * (1.0 - t as f64 / n as f64) * gap as f64;
+            t += gap;
             gap += 1;
         }
         let size = (n + 1) as f64 / g.max(1.0);

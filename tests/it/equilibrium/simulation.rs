@@ -1,5 +1,7 @@
 //! Rates of rejection over seeds: shared by the calibration test and the example that prints them.
 
+#![expect(clippy::unwrap_used, reason = "simulated series are valid input")]
+
 use thermograd::equilibrium::{
     EnsembleRun, Observable, TestConfig, Verdict, VerdictConfig, Width, area_rates, drift,
     ensemble_test, equipartition, geweke, kpss, maxwell_boltzmann, thermometer_agreement, trend,
