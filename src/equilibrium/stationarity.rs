@@ -145,23 +145,32 @@ pub(crate) fn plan(series: &[f64], config: &TestConfig) -> Reading<Plan> {
     if residuals.iter().all(|r| r.abs() < 1e-13) {
         return Reading::Undefined(LINE);
     }
-    let g = config.inefficiency.unwrap_or_else(|| {
-        line_corrected(inefficiency_unfloored(residuals), n).max(config.least_inefficiency)
-    });
-    let n_eff = n as f64 / g;
+    let (raw, corrected) = config.inefficiency.map_or_else(
+        || {
+            let g = inefficiency_unfloored(residuals);
+            (g, line_corrected(g, n))
+        },
+        |g| (g, g),
+    );
+    let (raw, g) = (
+        raw.max(config.least_inefficiency),
+        corrected.max(config.least_inefficiency),
+    );
+    let n_eff = n as f64 / raw;
     let needed = config
         .least_n_eff
         .max(FEWEST_BATCHES as f64 * config.batch_length);
     if n_eff < needed {
         return Reading::Pending {
             seen: n as u64,
-            needed: steps((needed * g).ceil()).max(n as u64 + 1),
+            needed: steps((needed * raw).ceil()).max(n as u64 + 1),
         };
     }
     Reading::Ready(Plan {
         inefficiency: g,
         n_eff,
-        batches: count(n_eff / config.batch_length).clamp(FEWEST_BATCHES, config.most_batches),
+        batches: count(n as f64 / (g * config.batch_length))
+            .clamp(FEWEST_BATCHES, config.most_batches),
     })
 }
 

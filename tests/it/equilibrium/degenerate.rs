@@ -55,16 +55,17 @@ numbers! {
 }
 
 type Answer = Result<Option<Vec<f64>>, Error>;
+type Call = Box<dyn Fn(&[f64]) -> Answer>;
 
 fn answer<T: Numbers>(found: Result<Reading<T>, Error>) -> Answer {
     found.map(|reading| reading.ready().map(Numbers::numbers))
 }
 
 /// Every public function of series, as a function of one series.
-fn all() -> Vec<(&'static str, Box<dyn Fn(&[f64]) -> Answer>)> {
+fn all() -> Vec<(&'static str, Call)> {
     macro_rules! list {
         ($($name:literal: |$x:ident| $call:expr;)*) => {
-            vec![$(($name, Box::new(|$x: &[f64]| answer($call)) as Box<dyn Fn(&[f64]) -> Answer>)),*]
+            vec![$(($name, Box::new(|$x: &[f64]| answer($call)) as Call)),*]
         };
     }
     fn config() -> TestConfig {
