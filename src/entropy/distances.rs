@@ -484,7 +484,7 @@ impl<'a> Distances<'a> {
         };
         let squares: Vec<Twofold> = (0..self.len).map(|i| norms[self.slot(i)]).collect();
         let radii: Vec<f64> = squares.iter().map(|s| s.value().max(0.0).sqrt()).collect();
-        if radii.contains(&0.0) {
+        if radii.iter().any(|&r| r < 1e-70) {
             return Reading::Undefined(Reason::Degenerate(
                 "a snapshot of norm zero has no direction",
             ));

@@ -29,6 +29,7 @@ use statrs::function::gamma::digamma;
 use super::distances::{Distances, Points};
 use super::estimate::{Caveat, EntropyEstimate, Estimator};
 use super::knn::Context;
+use super::spread::unusable;
 use crate::{Error, Reading, Reason};
 
 /// ln(2πe).
@@ -68,6 +69,14 @@ pub fn ln_det_bias(snapshots: usize, dimension: usize) -> Result<f64, Error> {
             what: "number of snapshots",
             value: snapshots as f64,
             allowed: "more snapshots than dimensions",
+        });
+    }
+    // One term of the sum for each dimension.
+    if dimension > 1 << 24 {
+        return Err(Error::OutOfRange {
+            what: "dimension",
+            value: dimension as f64,
+            allowed: "at most 16777216",
         });
     }
     let n = (snapshots - 1) as f64;
@@ -181,6 +190,9 @@ pub fn ledoit_wolf_shrinkage(distances: &Distances<'_>) -> Reading<Shrinkage> {
             seen: distances.len() as u64,
             needed: 2,
         };
+    }
+    if let Some(reason) = unusable(distances.row_means().1) {
+        return Reading::Undefined(reason);
     }
     let scatter = Scatter::of_gram(distances.centred(), distances.len());
     shrinkage(&scatter, distances.dimension()).map_or(

@@ -790,9 +790,17 @@ pub fn graph_length(
         )));
     }
     let (value, std_error) = found.with_error(|found| {
-        let edges = found.rows().flatten();
-        let length: f64 = edges.map(|squared| squared.powf(0.5 * gamma)).sum();
-        d / gamma * (length.ln() - (1.0 - gamma / d) * (found.members.len() as f64).ln())
+        // In logarithms: a power of a hundred thousand leaves the range of f64 at once.
+        let edges = || {
+            found
+                .rows()
+                .flatten()
+                .map(|squared| 0.5 * gamma * squared.ln())
+        };
+        let largest = edges().fold(f64::NEG_INFINITY, f64::max);
+        let sum: f64 = edges().map(|ln| (ln - largest).exp()).sum();
+        let ln_length = largest + sum.ln();
+        d / gamma * (ln_length - (1.0 - gamma / d) * (found.members.len() as f64).ln())
     });
     context.neighbor_caveats(found.duplicates());
     context.caveats.insert(0, Caveat::Relative);
