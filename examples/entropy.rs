@@ -20,7 +20,7 @@
 #[path = "common/plot.rs"]
 mod plot;
 
-use std::{error::Error, fs, path::PathBuf};
+use std::{error::Error, fmt::Write, fs, path::PathBuf};
 
 use clap::Parser;
 use thermograd::entropy::{
@@ -198,9 +198,9 @@ fn dimension(seed: u64) -> Result<Plot, Box<dyn Error>> {
                     y: bias.value / size,
                     error: bias.std_error / size,
                 });
-                line += &format!("{:+11.4}  ", bias.value / size);
+                write!(line, "{:+11.4}  ", bias.value / size)?;
             } else {
-                line += &format!("{:>11}  ", "needs N > d");
+                write!(line, "{:>11}  ", "needs N > d")?;
             }
         }
         let cloud = NullCloud::new(NullKind::Points, usize::from(d)).snapshots(300);
@@ -226,9 +226,7 @@ fn dimension(seed: u64) -> Result<Plot, Box<dyn Error>> {
     .log_x()
     .level("truth", 0.0);
     for ((name, _, _), points) in estimators.iter().zip(series) {
-        plot = plot
-            .line(name, points.iter().map(|p| (p.x, p.y)))
-            .dots(name, points);
+        plot = plot.dots(name, points);
     }
     Ok(plot)
 }

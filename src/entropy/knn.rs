@@ -114,17 +114,20 @@ impl Neighbors {
         // Every snapshot must keep a k-th neighbour when a block is left out.
         let reach = self.excluded.saturating_mul(2).saturating_add(1);
         let needed = self.k.saturating_add(reach).saturating_add(1).max(3);
-        if n < needed {
-            return Ok(Reading::Pending {
+        let short = |needed: u64| {
+            Ok(Reading::Pending {
                 seen: n as u64,
-                needed: needed as u64,
-            });
-        }
+                needed,
+            })
+        };
         let mut context = match Context::of(distances, self.independent) {
             Reading::Ready(context) => context,
-            Reading::Pending { seen, needed } => return Ok(Reading::Pending { seen, needed }),
+            Reading::Pending { needed: more, .. } => return short(more.max(needed as u64)),
             Reading::Undefined(reason) => return Ok(Reading::Undefined(reason)),
         };
+        if n < needed {
+            return short(needed as u64);
+        }
         if context.g > 1.5 && self.excluded as f64 + 1.0 < context.g {
             context.caveats.push(Caveat::Correlated);
         }
