@@ -4,7 +4,7 @@
 //! and one test. A user's own metric is made the same way ([`Metric::new`]) and gets the same
 //! error bar.
 
-use crate::blocks::Blocks;
+use crate::blocks::{Blocks, FEWEST};
 use crate::{Ensemble, Moment, Reading, Reason, Symmetry, energy, pressure, temperature};
 
 /// What a metric speaks of.
@@ -175,7 +175,7 @@ impl Metric {
         if steps < 32 {
             return Reading::Pending {
                 seen: 0,
-                needed: 64,
+                needed: FEWEST,
             };
         }
         Reading::Undefined(missing.map_or_else(

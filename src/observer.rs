@@ -568,30 +568,30 @@ fn finish(
     before: Option<Extent>,
 ) -> Result<Option<Sums>, Error> {
     let id = GroupId(index);
-    let name = || groups.name(id).unwrap_or_default().to_owned();
+    let name = groups.name(id).unwrap_or_default();
     let visited = slot.accumulator.count();
     if visited == 0 && slot.outside.w_count == 0.0 {
         return Ok(None);
     }
     slot.accumulator
         .flush(slot.history.as_mut())
-        .map_err(|fault| fault.in_group(&name()))?;
+        .map_err(|fault| fault.in_group(name))?;
     let (first, last) =
         slot.accumulator
             .extent()
             .map_err(|(found, expected)| Error::Misplaced {
-                group: name(),
+                group: name.to_owned(),
                 found,
                 expected,
             })?;
     let mut sums = slot.accumulator.total().extrapolated();
     sums.merge(&slot.outside);
-    sums.check_finite(&name())?;
-    sums.check_given(&name())?;
+    sums.check_finite(name)?;
+    sums.check_given(name)?;
     let scales = groups.symmetry(id).unwrap_or_default().scales();
     if scales as f64 > sums.w_count {
         return Err(Error::TooManyScales {
-            group: name(),
+            group: name.to_owned(),
             scales,
             len: whole(sums.w_count),
         });
@@ -605,7 +605,7 @@ fn finish(
         && expected != extent
     {
         return Err(Error::LengthChanged {
-            group: name(),
+            group: name.to_owned(),
             expected: whole(expected.count),
             found: whole(sums.w_count),
         });

@@ -75,6 +75,18 @@ impl Optimizer {
         }
     }
 
+    /// The same rule with another dampening; Nesterov's has none and stays as it is.
+    #[must_use]
+    pub const fn with_dampening(self, dampening: f64) -> Self {
+        match self {
+            Self::HeavyBall { momentum, .. } => Self::HeavyBall {
+                momentum,
+                dampening,
+            },
+            Self::Nesterov { .. } => self,
+        }
+    }
+
     /// μ, the share of the last velocity that is kept.
     pub const fn momentum(self) -> f64 {
         match self {

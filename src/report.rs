@@ -35,10 +35,6 @@ pub struct Row {
 }
 
 #[cfg(feature = "serde")]
-#[expect(
-    clippy::trivially_copy_pass_by_ref,
-    reason = "the signature that serialize_with asks for"
-)]
 fn name_of<S: serde::Serializer>(metric: &Metric, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(metric.name())
 }

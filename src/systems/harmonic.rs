@@ -31,12 +31,12 @@
 //! are those of the stationary state; a simulation started elsewhere needs 1/(η a) steps of its
 //! softest mode to get there ([`HarmonicBath::stationary_sampler`] starts inside it).
 
-use nalgebra::{DMatrix, Matrix2, Matrix4, SymmetricEigen, Vector4};
+use nalgebra::{DMatrix, Matrix2, SymmetricEigen, Vector4};
 
-use crate::Error;
 use crate::random::Random;
+use crate::{Decay, Error, Optimizer, Step};
 
-use super::{Decay, Momentum, check, dot};
+use super::{check, dot};
 
 /// Sweeps allowed to an eigenvalue decomposition; some 3 an eigenvalue are the rule.
 const MAX_SWEEPS: usize = 1_000_000;
@@ -45,14 +45,12 @@ const ROUNDING: f64 = 1e-10;
 
 /// The optimiser of a [`HarmonicBath`].
 ///
-/// Defaults of [`new`](Self::new): μ = 0, heavy ball, τ = 0, λ = 0, coupled.
+/// Defaults of [`new`](Self::new): plain SGD, λ = 0, coupled.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct HarmonicConfig {
     learning_rate: f64,
-    momentum: f64,
-    kind: Momentum,
-    dampening: f64,
+    optimizer: Optimizer,
     weight_decay: f64,
     decay: Decay,
 }
@@ -62,32 +60,32 @@ impl HarmonicConfig {
     pub const fn new(learning_rate: f64) -> Self {
         Self {
             learning_rate,
-            momentum: 0.0,
-            kind: Momentum::HeavyBall,
-            dampening: 0.0,
+            optimizer: Optimizer::SGD,
             weight_decay: 0.0,
             decay: Decay::Coupled,
         }
     }
 
-    /// Momentum μ.
+    /// Momentum μ of the rule in use: heavy ball, unless [`optimizer`](Self::optimizer) said
+    /// otherwise.
     #[must_use]
     pub const fn momentum(mut self, mu: f64) -> Self {
-        self.momentum = mu;
+        self.optimizer = self.optimizer.with_momentum(mu);
         self
     }
 
-    /// Heavy ball or Nesterov.
+    /// The update rule: heavy ball or Nesterov, which are linear in weights and gradient.
     #[must_use]
-    pub const fn kind(mut self, kind: Momentum) -> Self {
-        self.kind = kind;
+    pub const fn optimizer(mut self, optimizer: Optimizer) -> Self {
+        self.optimizer = optimizer;
         self
     }
 
-    /// Dampening τ; τ = μ makes the velocity an exponential moving average.
+    /// Dampening τ of the heavy ball; τ = μ makes the velocity an exponential moving average.
+    /// Nesterov's rule has none and stays as it is.
     #[must_use]
     pub const fn dampening(mut self, tau: f64) -> Self {
-        self.dampening = tau;
+        self.optimizer = self.optimizer.with_dampening(tau);
         self
     }
 
@@ -112,34 +110,31 @@ impl HarmonicConfig {
             "a positive number up to 1e100",
             |x| x > 0.0 && x <= 1e100,
         )?;
-        check("momentum", self.momentum, "0 <= mu < 1", |x| {
+        check("momentum", self.optimizer.momentum(), "0 <= mu < 1", |x| {
             (0.0..1.0).contains(&x)
         })?;
-        check("dampening", self.dampening, "0 <= tau < 1", |x| {
-            (0.0..1.0).contains(&x)
-        })?;
+        check(
+            "dampening",
+            self.optimizer.dampening(),
+            "0 <= tau < 1",
+            |x| (0.0..1.0).contains(&x),
+        )?;
         check("weight decay", self.weight_decay, "0 to 1e100", |x| {
             (0.0..=1e100).contains(&x)
         })?;
-        if self.kind == Momentum::Nesterov && self.dampening != 0.0 {
-            return Err(Error::Conflict {
-                what: "Nesterov momentum with dampening",
-                remedy: "set the dampening to 0, as its definition has it",
-            });
-        }
         Ok(())
     }
 
     /// The coefficients of the step: w′ = (q − η α a) w − η β v − η α ξ, v′ = γ (a w + ξ) + μ v.
     fn coefficients(&self) -> Coefficients {
-        let (mu, damped) = (self.momentum, 1.0 - self.dampening);
-        let (alpha, beta) = match self.kind {
-            Momentum::HeavyBall => (damped, mu),
-            Momentum::Nesterov => (1.0 + mu, mu * mu),
+        let (mu, damped) = (self.optimizer.momentum(), 1.0 - self.optimizer.dampening());
+        let (alpha, beta) = match self.optimizer {
+            Optimizer::HeavyBall { .. } => (damped, mu),
+            Optimizer::Nesterov { .. } => (1.0 + mu, mu * mu),
         };
-        let (shift, keep) = match self.decay {
-            Decay::Coupled => (self.weight_decay, 1.0),
-            Decay::Decoupled => (0.0, 1.0 - self.learning_rate * self.weight_decay),
+        let (shift, shrink) = match self.decay {
+            Decay::Coupled => (self.weight_decay, 0.0),
+            Decay::Decoupled => (0.0, self.learning_rate * self.weight_decay),
         };
         Coefficients {
             eta: self.learning_rate,
@@ -148,7 +143,7 @@ impl HarmonicConfig {
             beta,
             gamma: damped,
             shift,
-            keep,
+            shrink,
         }
     }
 }
@@ -162,19 +157,19 @@ struct Coefficients {
     gamma: f64,
     /// Coupled decay, added to each curvature.
     shift: f64,
-    /// 1 − ηλ for decoupled decay, else 1.
-    keep: f64,
+    /// ηλ for decoupled decay, else 0.
+    shrink: f64,
 }
 
 impl Coefficients {
-    /// F of a mode with curvature `a` (decay not included).
-    fn map(&self, a: f64) -> Matrix2<f64> {
+    /// F − 1 of a mode with curvature `a` (decay not included): F itself would round slow modes away.
+    fn change(&self, a: f64) -> Matrix2<f64> {
         let a = a + self.shift;
         Matrix2::new(
-            self.keep - self.eta * self.alpha * a,
+            -self.shrink - self.eta * self.alpha * a,
             -self.eta * self.beta,
             self.gamma * a,
-            self.mu,
+            self.mu - 1.0,
         )
     }
 
@@ -213,7 +208,7 @@ impl HarmonicBath {
     ///
     /// # Errors
     /// [`Error::Empty`], [`Error::LengthMismatch`] unless both are d×d for one d ≥ 1,
-    /// [`Error::NonFinite`], and [`Error::OutOfRange`] unless both are symmetric, A is positive definite
+    /// [`Error::NonFinite`], and [`Error::OutOfRange`] unless both are symmetric, A is positive definite (to 1e−13)
     /// and Σ positive semidefinite with tr Σ > 0 (both to 1e−10 of their scale), or for the optimiser's parameters.
     pub fn new(hessian: &[f64], noise: &[f64], config: HarmonicConfig) -> Result<Self, Error> {
         config.validate()?;
@@ -236,11 +231,12 @@ impl HarmonicBath {
         }
         let (curvatures, basis) = eigen("the Hessian", dim, hessian)?;
         let softest = curvatures.iter().copied().fold(f64::INFINITY, f64::min);
+        let stiffest = curvatures.iter().copied().fold(0.0, f64::max);
         check(
             "smallest eigenvalue of the Hessian",
             softest,
-            "a positive number",
-            |a| a > 0.0,
+            "a positive number, at least 1e-13 of the largest",
+            |a| a > 0.0 && a >= 1e-13 * stiffest,
         )?;
         let (strengths, directions) = eigen("the noise covariance", dim, noise)?;
         let largest = strengths.iter().copied().fold(0.0, f64::max);
@@ -306,8 +302,7 @@ impl HarmonicBath {
     /// ```
     pub fn temperature(&self) -> f64 {
         let c = &self.config;
-        c.learning_rate * (1.0 - c.dampening) * self.noise_trace()
-            / (2.0 * (1.0 - c.momentum) * self.dim as f64)
+        c.optimizer.mobility(c.learning_rate) * self.noise_trace() / (2.0 * self.dim as f64)
     }
 
     /// The spectral radius of one step; a stationary state exists below 1.
@@ -317,7 +312,7 @@ impl HarmonicBath {
         let coefficients = self.config.coefficients();
         self.curvatures
             .iter()
-            .map(|&a| spectral_radius(&coefficients.map(a)))
+            .map(|&a| spectral_radius(&(Matrix2::identity() + coefficients.change(a))))
             .fold(0.0, f64::max)
     }
 
@@ -343,9 +338,10 @@ impl HarmonicBath {
         ];
         for (i, &a) in self.curvatures.iter().enumerate() {
             for (j, &b) in self.curvatures.iter().enumerate() {
-                let (f, h) = (coefficients.map(a), coefficients.map(b));
-                // vec(C) = (F_i (x) F_j) vec(C) + vec(Q), C = [ww, wv, vw, vv] of the pair.
-                let system = Matrix4::identity() - f.kronecker(&h);
+                let (f, h) = (coefficients.change(a), coefficients.change(b));
+                // vec(C) = (F_i (x) F_j) vec(C) + vec(Q), C = [ww, wv, vw, vv] of the pair; F = 1 + f.
+                let one = Matrix2::<f64>::identity();
+                let system = -(f.kronecker(&one) + one.kronecker(&h) + f.kronecker(&h));
                 let source = Vector4::new(
                     kick[0] * kick[0],
                     kick[0] * kick[1],
@@ -366,12 +362,16 @@ impl HarmonicBath {
         }
         let [ww, wv, vv] = modes.map(|c| &self.basis * c * self.basis.transpose());
         let moments = HarmonicMoments::new(self, &ww, &wv, &vv);
-        let size = moments.square_step + moments.square_midpoint + moments.virial;
+        let extreme = moments
+            .weight
+            .iter()
+            .chain(&moments.velocity)
+            .fold(moments.square_step, |sum, x| sum + x.abs());
         check(
             "scale of the stationary moments",
-            size,
-            "one whose squares stay in the range of f64",
-            |_| true,
+            extreme,
+            "one whose squares stay in the range of f64: rescale loss or learning rate",
+            |_| moments.square_step > 1e-280 && moments.square_midpoint > 1e-280,
         )?;
         Ok(moments)
     }
@@ -470,14 +470,14 @@ impl HarmonicMoments {
             let mixed = x * wv * y.transpose();
             x * ww * x.transpose() + &mixed + mixed.transpose() + y * vv * y.transpose()
         };
-        // w' = keep w - eta alpha (total w + xi) - eta beta v.
-        let to_w = &identity * c.keep - &total * (c.eta * c.alpha);
+        // w' - w = step_w w + to_w_v v + kick_w xi.
+        let step_w = &identity * (-c.shrink) - &total * (c.eta * c.alpha);
+        let to_w = &identity + &step_w;
         let to_w_v = &identity * (-c.eta * c.beta);
         let kick_w = -c.eta * c.alpha;
-        let step_w = &to_w - &identity;
         let step = cov(&step_w, &to_w_v) + &sigma * (kick_w * kick_w);
         // Two steps on: w'' - w = (rows of F^2 - 1) (w, v) + (row of F) G xi + G xi'.
-        let twice_w = &to_w * &to_w + &to_w_v * &total * c.gamma - &identity;
+        let twice_w = &step_w * 2.0 + &step_w * &step_w + &to_w_v * &total * c.gamma;
         let twice_v = &to_w * &to_w_v + &to_w_v * c.mu;
         let carried = &to_w * kick_w + &to_w_v * c.gamma;
         let two_steps = cov(&twice_w, &twice_v)
@@ -493,12 +493,8 @@ impl HarmonicMoments {
         let next_ww = cov(&to_w, &to_w_v) + &sigma * (kick_w * kick_w);
         let energy_change = 0.5 * (&a * (next_ww - ww)).trace();
         let weight_gradient = (&a * ww).trace();
-        let pressure = match bath.config.decay {
-            Decay::Coupled => bath.config.weight_decay,
-            Decay::Decoupled => {
-                bath.config.weight_decay * (1.0 - c.mu) / (1.0 - bath.config.dampening)
-            }
-        };
+        let config = &bath.config;
+        let pressure = config.optimizer.pressure(config.weight_decay, config.decay);
         Self {
             dim: d,
             effective_rate: c.eta * c.gamma,
@@ -738,6 +734,23 @@ impl HarmonicSampler {
         self.steps
     }
 
+    /// The facts of the coming step: loss of its batch, learning rate, decay, update rule, and
+    /// the last batch's loss after its step.
+    pub fn facts(&self) -> Step {
+        let config = &self.bath.config;
+        let step = Step::new(self.batch_loss())
+            .learning_rate(config.learning_rate)
+            .optimizer(config.optimizer);
+        let step = match config.decay {
+            Decay::Coupled => step.weight_decay(config.weight_decay),
+            Decay::Decoupled => step.decoupled_weight_decay(config.weight_decay),
+        };
+        match self.previous_batch_loss {
+            Some(after) => step.previous_batch_loss(after),
+            None => step,
+        }
+    }
+
     /// Applies the update with `g_t`, then draws the gradient at the new weights. Allocates nothing.
     ///
     /// # Errors
@@ -752,7 +765,7 @@ impl HarmonicSampler {
             .zip(&self.gradient)
         {
             let force = g + c.shift * w;
-            *next = c.keep * w - c.eta * (c.alpha * force + c.beta * v);
+            *next = (1.0 - c.shrink) * w - c.eta * (c.alpha * force + c.beta * v);
         }
         check(
             "squared norm of the weights after the step",
@@ -796,7 +809,9 @@ impl HarmonicSampler {
 
 /// R z.
 fn draw_noise(root: &[f64], random: &mut Random, normals: &mut [f64], out: &mut [f64]) {
-    normals.iter_mut().for_each(|z| *z = random.normal());
+    for z in normals.iter_mut() {
+        *z = random.normal();
+    }
     for (x, row) in out.iter_mut().zip(root.chunks_exact(normals.len().max(1))) {
         *x = dot(row, normals);
     }
@@ -871,7 +886,7 @@ fn spectral_radius(m: &Matrix2<f64>) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use super::{DMatrix, Decay, HarmonicBath, HarmonicConfig, Momentum, matrix};
+    use super::{DMatrix, Decay, HarmonicBath, HarmonicConfig, Optimizer, matrix};
 
     /// The slow obvious way: iterate C = F C F' + Q on the joint state until it stands still.
     fn by_iteration(bath: &HarmonicBath) -> DMatrix<f64> {
@@ -881,7 +896,7 @@ mod tests {
         let sigma = matrix(d, &bath.noise);
         let mut f = DMatrix::zeros(2 * d, 2 * d);
         f.view_mut((0, 0), (d, d))
-            .copy_from(&(&identity * c.keep - &a * (c.eta * c.alpha)));
+            .copy_from(&(&identity * (1.0 - c.shrink) - &a * (c.eta * c.alpha)));
         f.view_mut((0, d), (d, d))
             .copy_from(&(&identity * (-c.eta * c.beta)));
         f.view_mut((d, 0), (d, d)).copy_from(&(&a * c.gamma));
@@ -905,9 +920,7 @@ mod tests {
         for config in [
             HarmonicConfig::new(0.3),
             HarmonicConfig::new(0.3).momentum(0.9).dampening(0.5),
-            HarmonicConfig::new(0.1)
-                .momentum(0.8)
-                .kind(Momentum::Nesterov),
+            HarmonicConfig::new(0.1).optimizer(Optimizer::Nesterov { momentum: 0.8 }),
             HarmonicConfig::new(0.2).momentum(0.6).weight_decay(0.3),
             HarmonicConfig::new(0.2)
                 .momentum(0.6)

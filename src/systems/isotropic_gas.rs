@@ -17,8 +17,9 @@
 //! # What is exact
 //! Taking the expectation of |w′|² over one step gives a recursion in which the only approximation is
 //! E\[1/r²\] = 1/E\[r²\] ("moment-closed"). It puts r² too low by the fraction v/2, where v = Var(r²)/E\[r²\]²
-//! is (1−q²)/(2q²(d−1)) ≈ ηλ/(d−1) without momentum, q = 1 − ηλ. With momentum the radius fluctuates more
-//! (v is 2 % at μ = 0.9, d = 20). At large d the closed forms are exact:
+//! is (1−q²)/(2q²(d−1)) ≈ ηλ/(d−1) without momentum, q = 1 − ηλ. Momentum makes the radius fluctuate more:
+//! simulated at μ = 0.9 and d = 20, v is 0.019 for ηλ = 0.005 and 0.060 for 0.05, falling as 1/d. At large d
+//! the closed forms are exact:
 //!
 //! | quantity | fixed learning rate | fixed effective rate e = η/r² |
 //! |---|---|---|
@@ -35,16 +36,17 @@
 //! run: the radius needs some 5/(4ηλ) steps (times 1 − μ) to settle, the direction forgets itself in
 //! 1/(ηλ).
 
+use crate::pressure::effective_radius;
 use crate::random::Random;
-use crate::{Error, Reading, Reason};
+use crate::{Decay, Error, Optimizer, Protocol, Reading, Reason, Step};
 
-use super::{Decay, check, dot};
+use super::{check, dot};
 
 /// What is held fixed during the run.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
-pub enum Protocol {
+pub enum GasProtocol {
     /// SGD as it is run: the learning rate is fixed, the radius finds its own value.
     FixedLearningRate {
         /// η.
@@ -73,7 +75,7 @@ pub enum Protocol {
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct IsotropicGasConfig {
     dim: usize,
-    protocol: Protocol,
+    protocol: GasProtocol,
     noise: f64,
     strength: f64,
     radius: f64,
@@ -88,7 +90,7 @@ const MAX_DIM: usize = 1 << 26;
 
 impl IsotropicGasConfig {
     /// `dim` weights under `protocol`.
-    pub const fn new(dim: usize, protocol: Protocol) -> Self {
+    pub const fn new(dim: usize, protocol: GasProtocol) -> Self {
         Self {
             dim,
             protocol,
@@ -187,6 +189,14 @@ impl IsotropicGasConfig {
         Ok(gas)
     }
 
+    /// The update rule.
+    pub const fn optimizer(&self) -> Optimizer {
+        Optimizer::HeavyBall {
+            momentum: self.momentum,
+            dampening: self.dampening,
+        }
+    }
+
     fn validate(&self) -> Result<(), Error> {
         check("dimension", self.dim as f64, "2 to 2^26", |_| {
             (2..=MAX_DIM).contains(&self.dim)
@@ -208,7 +218,7 @@ impl IsotropicGasConfig {
             (0.0..1.0).contains(&t)
         })?;
         let (rate, decay) = match self.protocol {
-            Protocol::FixedLearningRate {
+            GasProtocol::FixedLearningRate {
                 learning_rate,
                 weight_decay,
             } => {
@@ -220,21 +230,21 @@ impl IsotropicGasConfig {
                 )?;
                 (learning_rate, weight_decay)
             }
-            Protocol::FixedEffectiveLearningRate {
+            GasProtocol::FixedEffectiveLearningRate {
                 effective_learning_rate,
                 weight_decay,
             } => (effective_learning_rate, weight_decay),
-            Protocol::FixedSphere {
+            GasProtocol::FixedSphere {
                 effective_learning_rate,
             } => (effective_learning_rate, 0.0),
         };
         check("learning rate", rate, "1e-50 to 1e50", scale)?;
         check("weight decay", decay, "0, or 1e-50 to 1e50", scale_or_zero)?;
-        let fixed = matches!(self.protocol, Protocol::FixedLearningRate { .. });
+        let fixed = matches!(self.protocol, GasProtocol::FixedLearningRate { .. });
         if !fixed && (self.momentum != 0.0 || self.dampening != 0.0) {
             return Err(Error::Conflict {
                 what: "momentum or dampening in a protocol that rescales each step",
-                remedy: "use Protocol::FixedLearningRate, where a velocity keeps its meaning",
+                remedy: "use GasProtocol::FixedLearningRate, where a velocity keeps its meaning",
             });
         }
         Ok(())
@@ -262,8 +272,8 @@ impl IsotropicGasConfig {
     /// ```
     ///
     /// ```
-    /// use thermograd::systems::{IsotropicGasConfig, Protocol};
-    /// let protocol = Protocol::FixedLearningRate { learning_rate: 0.5, weight_decay: 1.0 };
+    /// use thermograd::systems::{GasProtocol, IsotropicGasConfig};
+    /// let protocol = GasProtocol::FixedLearningRate { learning_rate: 0.5, weight_decay: 1.0 };
     /// // M = 3: r^4 = 0.5 * 3 / (1 * (2 - 0.5)) = 1.
     /// let radius = IsotropicGasConfig::new(4, protocol).stationary_radius();
     /// assert_eq!(radius.ready(), Some(&1.0));
@@ -282,54 +292,39 @@ impl IsotropicGasConfig {
         let without_decay = Reading::Undefined(Reason::Meaningless(
             "without weight decay the radius grows for ever",
         ));
-        let (mu, damped) = (self.momentum, 1.0 - self.dampening);
+        let no_balance = Reading::Undefined(Reason::Meaningless(
+            "the step is too large: no decay holds the radius",
+        ));
         match self.protocol {
-            Protocol::FixedLearningRate {
+            GasProtocol::FixedLearningRate { weight_decay, .. }
+            | GasProtocol::FixedEffectiveLearningRate { weight_decay, .. }
+                if weight_decay == 0.0 =>
+            {
+                without_decay
+            }
+            GasProtocol::FixedLearningRate {
                 learning_rate,
                 weight_decay,
-            } => {
-                if weight_decay == 0.0 {
-                    return without_decay;
-                }
-                let r4 = match self.decay {
-                    Decay::Coupled => {
-                        let eta = learning_rate * damped;
-                        eta * moment
-                            / (weight_decay * (1.0 - mu) * (2.0 - eta * weight_decay / (1.0 + mu)))
-                    }
-                    Decay::Decoupled => {
-                        let eta = learning_rate * damped;
-                        let rate = learning_rate * weight_decay;
-                        let q = 1.0 - rate;
-                        eta * eta * moment * (1.0 + q * mu)
-                            / (rate * (1.0 + q) * (1.0 - mu * mu) * (1.0 - q * mu))
-                    }
-                };
-                Reading::Ready(r4.sqrt().sqrt())
-            }
-            Protocol::FixedEffectiveLearningRate {
+            } => self
+                .optimizer()
+                .radius_factor(learning_rate, weight_decay, self.decay)
+                .map_or(no_balance, |factor| {
+                    Reading::Ready((factor * moment).sqrt().sqrt())
+                }),
+            GasProtocol::FixedEffectiveLearningRate {
                 effective_learning_rate: e,
                 weight_decay,
-            } => {
-                if weight_decay == 0.0 {
-                    return without_decay;
-                }
-                match shrinkage(e * e * moment) {
-                    Some(rate) => Reading::Ready((rate / (e * weight_decay)).sqrt()),
-                    None => Reading::Undefined(Reason::Meaningless(
-                        "effective learning rate squared times M is 1 or more: no decay holds the radius",
-                    )),
-                }
-            }
-            Protocol::FixedSphere { .. } => Reading::Ready(self.radius),
+            } => effective_radius(e * e * moment, e * weight_decay)
+                .map_or(no_balance, Reading::Ready),
+            GasProtocol::FixedSphere { .. } => Reading::Ready(self.radius),
         }
     }
 
     /// T = η(1−τ) σ² / (2 (1−μ) r²) at the stationary radius, in units of the loss.
     ///
     /// ```
-    /// use thermograd::systems::{IsotropicGasConfig, Protocol};
-    /// let protocol = Protocol::FixedSphere { effective_learning_rate: 0.02 };
+    /// use thermograd::systems::{GasProtocol, IsotropicGasConfig};
+    /// let protocol = GasProtocol::FixedSphere { effective_learning_rate: 0.02 };
     /// let t = IsotropicGasConfig::new(100, protocol).noise(3.0).temperature();
     /// assert!((t.ready().unwrap() - 0.09).abs() < 1e-15);
     /// ```
@@ -338,16 +333,16 @@ impl IsotropicGasConfig {
     pub fn temperature(&self) -> Reading<f64> {
         let half_variance = 0.5 * self.noise * self.noise;
         match self.protocol {
-            Protocol::FixedLearningRate { learning_rate, .. } => {
+            GasProtocol::FixedLearningRate { learning_rate, .. } => {
                 let eta = learning_rate * (1.0 - self.dampening) / (1.0 - self.momentum);
                 self.stationary_radius()
                     .map(|r| eta * half_variance / (r * r))
             }
-            Protocol::FixedEffectiveLearningRate {
+            GasProtocol::FixedEffectiveLearningRate {
                 effective_learning_rate: e,
                 ..
             }
-            | Protocol::FixedSphere {
+            | GasProtocol::FixedSphere {
                 effective_learning_rate: e,
             } => Reading::Ready(e * half_variance),
         }
@@ -357,7 +352,7 @@ impl IsotropicGasConfig {
     fn decay_rate(&self) -> Reading<f64> {
         match (self.protocol, self.decay) {
             (
-                Protocol::FixedLearningRate {
+                GasProtocol::FixedLearningRate {
                     learning_rate,
                     weight_decay,
                 },
@@ -372,13 +367,13 @@ impl IsotropicGasConfig {
                 self.stationary_radius().map(|_| rate)
             }
             (
-                Protocol::FixedEffectiveLearningRate {
+                GasProtocol::FixedEffectiveLearningRate {
                     effective_learning_rate: e,
                     weight_decay,
                 },
                 _,
             ) => self.stationary_radius().map(|r| e * weight_decay * r * r),
-            (Protocol::FixedSphere { .. }, _) => Reading::Undefined(Reason::Missing(
+            (GasProtocol::FixedSphere { .. }, _) => Reading::Undefined(Reason::Missing(
                 "weight decay (the sphere is held by force)",
             )),
         }
@@ -387,8 +382,8 @@ impl IsotropicGasConfig {
     /// Z = λ ⟨r²⟩ / ((d − 1) T) = 1 / (1 − ηλ/(2(1+μ))): the discrete step's departure from 1.
     ///
     /// ```
-    /// use thermograd::systems::{IsotropicGasConfig, Protocol};
-    /// let protocol = Protocol::FixedLearningRate { learning_rate: 0.5, weight_decay: 0.4 };
+    /// use thermograd::systems::{GasProtocol, IsotropicGasConfig};
+    /// let protocol = GasProtocol::FixedLearningRate { learning_rate: 0.5, weight_decay: 0.4 };
     /// let z = IsotropicGasConfig::new(9, protocol).compressibility_factor();
     /// assert!((z.ready().unwrap() - 1.0 / 0.9).abs() < 1e-15);
     /// ```
@@ -405,7 +400,7 @@ impl IsotropicGasConfig {
     /// [`compressibility_factor`](Self::compressibility_factor) is, the sphere excepted.
     pub fn rotation(&self) -> Reading<f64> {
         match self.protocol {
-            Protocol::FixedSphere { .. } => self.overlap(1).map(|q| 1.0 - q),
+            GasProtocol::FixedSphere { .. } => self.overlap(1).map(|q| 1.0 - q),
             _ => self.decay_rate().map(|rate| rate / (1.0 + self.momentum)),
         }
     }
@@ -415,13 +410,13 @@ impl IsotropicGasConfig {
     /// On the fixed sphere (1 + e²M)^(−lag/2), to leading order in 1/d.
     ///
     /// ```
-    /// use thermograd::systems::{IsotropicGasConfig, Protocol};
-    /// let protocol = Protocol::FixedLearningRate { learning_rate: 0.5, weight_decay: 0.2 };
+    /// use thermograd::systems::{GasProtocol, IsotropicGasConfig};
+    /// let protocol = GasProtocol::FixedLearningRate { learning_rate: 0.5, weight_decay: 0.2 };
     /// let q = IsotropicGasConfig::new(9, protocol).overlap(2);
     /// assert!((q.ready().unwrap() - 0.81).abs() < 1e-15);
     /// ```
     pub fn overlap(&self, lag: u32) -> Reading<f64> {
-        if let Protocol::FixedSphere {
+        if let GasProtocol::FixedSphere {
             effective_learning_rate: e,
         } = self.protocol
         {
@@ -447,8 +442,8 @@ impl IsotropicGasConfig {
     /// Its continuum limits are r⁴ relaxing exponentially at the rate 4ηλ, and a logistic r².
     ///
     /// ```
-    /// use thermograd::systems::{IsotropicGasConfig, Protocol};
-    /// let protocol = Protocol::FixedLearningRate { learning_rate: 0.5, weight_decay: 1.0 };
+    /// use thermograd::systems::{GasProtocol, IsotropicGasConfig};
+    /// let protocol = GasProtocol::FixedLearningRate { learning_rate: 0.5, weight_decay: 1.0 };
     /// // M = 3, from r = 1: 0.25 + 0.75.
     /// let gas = IsotropicGasConfig::new(4, protocol);
     /// assert_eq!(gas.relaxed_radius(1.0)?.ready(), Some(&1.0));
@@ -470,7 +465,7 @@ impl IsotropicGasConfig {
         }
         let r2 = radius * radius;
         Ok(self.second_moment().map(|moment| match self.protocol {
-            Protocol::FixedLearningRate {
+            GasProtocol::FixedLearningRate {
                 learning_rate,
                 weight_decay,
             } => {
@@ -481,25 +476,20 @@ impl IsotropicGasConfig {
                 };
                 (1.0 - rate).hypot(eta * moment.sqrt() / r2) * radius
             }
-            Protocol::FixedEffectiveLearningRate {
+            GasProtocol::FixedEffectiveLearningRate {
                 effective_learning_rate: e,
                 weight_decay,
             } => (1.0 - e * weight_decay * r2).hypot(e * moment.sqrt()) * radius,
-            Protocol::FixedSphere { .. } => self.radius,
+            GasProtocol::FixedSphere { .. } => self.radius,
         }))
     }
-}
-
-/// 1 − √(1 − x) without cancellation, for 0 ≤ x < 1.
-fn shrinkage(x: f64) -> Option<f64> {
-    (x < 1.0).then(|| x / (1.0 + (1.0 - x).sqrt()))
 }
 
 /// A running isotropic gas: weights, the gradient drawn at them, and the update.
 ///
 /// ```
-/// use thermograd::systems::{IsotropicGasConfig, Protocol};
-/// let protocol = Protocol::FixedLearningRate { learning_rate: 0.1, weight_decay: 0.1 };
+/// use thermograd::systems::{GasProtocol, IsotropicGasConfig};
+/// let protocol = GasProtocol::FixedLearningRate { learning_rate: 0.1, weight_decay: 0.1 };
 /// let mut gas = IsotropicGasConfig::new(50, protocol).seed(1).build()?;
 /// let mut mean = 0.0;
 /// for _ in 0..500 {
@@ -583,12 +573,12 @@ impl IsotropicGas {
     /// η of the coming step.
     pub fn learning_rate(&self) -> f64 {
         match self.config.protocol {
-            Protocol::FixedLearningRate { learning_rate, .. } => learning_rate,
-            Protocol::FixedEffectiveLearningRate {
+            GasProtocol::FixedLearningRate { learning_rate, .. } => learning_rate,
+            GasProtocol::FixedEffectiveLearningRate {
                 effective_learning_rate,
                 ..
             }
-            | Protocol::FixedSphere {
+            | GasProtocol::FixedSphere {
                 effective_learning_rate,
             } => effective_learning_rate * self.radius_squared,
         }
@@ -597,15 +587,53 @@ impl IsotropicGas {
     /// λ; zero on the fixed sphere.
     pub const fn weight_decay(&self) -> f64 {
         match self.config.protocol {
-            Protocol::FixedLearningRate { weight_decay, .. }
-            | Protocol::FixedEffectiveLearningRate { weight_decay, .. } => weight_decay,
-            Protocol::FixedSphere { .. } => 0.0,
+            GasProtocol::FixedLearningRate { weight_decay, .. }
+            | GasProtocol::FixedEffectiveLearningRate { weight_decay, .. } => weight_decay,
+            GasProtocol::FixedSphere { .. } => 0.0,
         }
     }
 
     /// Steps taken.
     pub const fn steps(&self) -> u64 {
         self.steps
+    }
+
+    /// The facts of the coming step: loss, learning rate, decay, update rule, protocol.
+    ///
+    /// ```
+    /// use thermograd::systems::{GasProtocol, IsotropicGasConfig};
+    /// use thermograd::{Groups, Observer, Symmetry, slices};
+    /// let protocol = GasProtocol::FixedLearningRate { learning_rate: 0.1, weight_decay: 0.1 };
+    /// let mut gas = IsotropicGasConfig::new(50, protocol).build()?;
+    /// let mut groups = Groups::new();
+    /// let all = groups.add("all", Symmetry::ScaleInvariant);
+    /// let mut observer = Observer::new(groups)?;
+    /// for _ in 0..100 {
+    ///     observer.observe(&gas.facts(), &slices(all, gas.weights(), gas.gradient()))?;
+    ///     gas.step()?;
+    /// }
+    /// # Ok::<(), thermograd::Error>(())
+    /// ```
+    pub fn facts(&self) -> Step {
+        let config = &self.config;
+        let step = Step::new(self.loss())
+            .learning_rate(self.learning_rate())
+            .optimizer(config.optimizer())
+            .protocol(match config.protocol {
+                GasProtocol::FixedLearningRate { .. } => Protocol::FixedLearningRate,
+                GasProtocol::FixedEffectiveLearningRate { .. } => {
+                    Protocol::FixedEffectiveLearningRate
+                }
+                GasProtocol::FixedSphere { .. } => Protocol::FixedSphere,
+            });
+        let step = match config.decay {
+            Decay::Coupled => step.weight_decay(self.weight_decay()),
+            Decay::Decoupled => step.decoupled_weight_decay(self.weight_decay()),
+        };
+        match self.batch_losses {
+            Some((_, after)) => step.previous_batch_loss(after),
+            None => step,
+        }
     }
 
     /// Applies the update with `g_t`, then draws the gradient at the new weights. Allocates nothing.
@@ -647,7 +675,7 @@ impl IsotropicGas {
                 *v = mu * *v + damped * (g + inside * w);
             }
         }
-        if let Protocol::FixedSphere { .. } = self.config.protocol {
+        if let GasProtocol::FixedSphere { .. } = self.config.protocol {
             let scale = self.config.radius / squared.sqrt();
             self.next.iter_mut().for_each(|w| *w *= scale);
             squared = dot(&self.next, &self.next);

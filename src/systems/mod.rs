@@ -12,41 +12,34 @@
 //! weights and at the gradient drawn there, hand both to whatever observes, then call `step`.
 
 pub mod ar1;
+mod curie_weiss;
 pub mod harmonic;
+mod instability;
+mod ising;
 pub mod isotropic_gas;
+mod landscape;
+mod levels;
+mod p_spin;
+pub(crate) mod quadrature;
+mod saddle;
 pub mod von_mises_fisher;
 
 pub use crate::random::Random;
 pub use ar1::{Ar1, Ar1Series};
+pub use curie_weiss::{
+    CURIE_WEISS_CRITICAL_BINDER, CurieWeissSampler, curie_weiss, curie_weiss_limit,
+};
 pub use harmonic::{HarmonicBath, HarmonicConfig, HarmonicMoments, HarmonicSampler};
-pub use isotropic_gas::{IsotropicGas, IsotropicGasConfig, Protocol};
+pub use instability::{circle_cycle, heavy_ball_radius, regression_growth};
+pub use ising::{ISING_CRITICAL_TEMPERATURE, ising_4x4, ising_energy, ising_magnetization};
+pub use isotropic_gas::{GasProtocol, IsotropicGas, IsotropicGasConfig};
+pub use landscape::{Landscape, LandscapeSgd, Moments, kramers_time, passage_time};
+pub use levels::{Averages, Level, Levels};
+pub use p_spin::{PSpin, PSpinAverages, PSpinSgd, Region, Start, Transition};
+pub use saddle::{SaddleDescent, SaddleToSaddle};
 pub use von_mises_fisher::VonMisesFisher;
 
 use crate::Error;
-
-/// Where weight decay enters the update.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[non_exhaustive]
-pub enum Decay {
-    /// λ w is added to the gradient, before momentum: L₂ regularisation.
-    #[default]
-    Coupled,
-    /// The weights shrink by 1 − η λ beside the step, past momentum.
-    Decoupled,
-}
-
-/// How momentum enters the update.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[non_exhaustive]
-pub enum Momentum {
-    /// v′ = μ v + (1 − τ) g, then w′ = w − η v′.
-    #[default]
-    HeavyBall,
-    /// v′ = μ v + g, then w′ = w − η (g + μ v′): the convention of `PyTorch`, no dampening.
-    Nesterov,
-}
 
 /// A number that must be finite and satisfy `ok`.
 fn check(

@@ -1,11 +1,12 @@
 //! Harmonic bath: closed forms in one dimension, identities in many, the simulation against both.
 
 use proptest::prelude::*;
-use thermograd::Error;
-use thermograd::systems::{Decay, HarmonicBath, HarmonicConfig, HarmonicMoments, Momentum, Random};
+use thermograd::systems::{HarmonicBath, HarmonicConfig, HarmonicMoments, Random};
+use thermograd::{Decay, Error, Optimizer};
 
 use super::{assert_agrees, assert_close, dot};
 
+#[expect(clippy::unwrap_used, reason = "a helper of tests alone")]
 fn one(a: f64, s2: f64, config: HarmonicConfig) -> HarmonicMoments {
     HarmonicBath::new(&[a], &[s2], config)
         .unwrap()
@@ -66,6 +67,54 @@ fn config_rate(damped: f64, tau: f64) -> f64 {
 }
 
 #[test]
+fn slow_modes_keep_their_digits() {
+    for mu in [0.0, 0.9] {
+        let (a, s2, eta) = (1e-8, 2.0, 1e-6);
+        let m = one(a, s2, HarmonicConfig::new(eta).momentum(mu));
+        let t0 = eta * s2 / (2.0 * (1.0 - mu));
+        assert_close("midpoint", m.midpoint_temperature(), t0, 1e-9);
+        assert_close("virial", m.virial_temperature(), t0, 1e-9);
+        assert_close("calorimetric", m.calorimetric_temperature(), t0, 1e-9);
+    }
+}
+
+#[test]
+fn extreme_scales_give_numbers_or_errors() {
+    let scales = [1e-300, 1e-150, 1e-50, 1.0, 1e50, 1e99];
+    for a in scales {
+        for s2 in scales {
+            for eta in scales {
+                for mu in [0.0, 0.9] {
+                    let Ok(bath) =
+                        HarmonicBath::new(&[a], &[s2], HarmonicConfig::new(eta).momentum(mu))
+                    else {
+                        continue;
+                    };
+                    assert!(!bath.spectral_radius().is_nan() && !bath.temperature().is_nan());
+                    let Ok(m) = bath.stationary() else { continue };
+                    for x in [
+                        m.midpoint_temperature(),
+                        m.kinetic_temperature(),
+                        m.virial_temperature(),
+                        m.calorimetric_temperature(),
+                        m.edge_ratio(),
+                        m.half_square_lag_sum(),
+                        m.half_square_lag_difference(),
+                    ] {
+                        assert!(x.is_finite(), "{a:e} {s2:e} {eta:e} {mu}: {m:?}");
+                    }
+                    let Ok(mut run) = bath.stationary_sampler(1) else {
+                        continue;
+                    };
+                    let _ = run.step();
+                    assert!(run.loss().is_finite() && run.batch_loss().is_finite());
+                }
+            }
+        }
+    }
+}
+
+#[test]
 fn pflug_statistic() {
     // <g_t.g_(t-1)> = -x s^2/(2 - x): half the gap between lag sum and lag difference.
     let m = one(1.0, 0.49, HarmonicConfig::new(1.0));
@@ -86,9 +135,7 @@ fn nesterov_in_one_dimension() {
         let m = one(
             a,
             s2,
-            HarmonicConfig::new(eta)
-                .momentum(mu)
-                .kind(Momentum::Nesterov),
+            HarmonicConfig::new(eta).optimizer(Optimizer::Nesterov { momentum: mu }),
         );
         let x: f64 = eta * a;
         let exact = eta * s2 * (1.0 + mu + mu * x * (1.0 + 2.0 * mu))
@@ -131,12 +178,12 @@ fn weight_decay_in_one_dimension() {
 fn stability_has_its_textbook_edge() {
     for mu in [0.0, 0.5, 0.9] {
         let nesterov = 2.0 * (1.0 + mu) / (1.0 + 2.0 * mu);
-        for (kind, edge) in [
-            (Momentum::HeavyBall, 2.0 * (1.0 + mu)),
-            (Momentum::Nesterov, nesterov),
+        for (rule, edge) in [
+            (Optimizer::SGD.with_momentum(mu), 2.0 * (1.0 + mu)),
+            (Optimizer::Nesterov { momentum: mu }, nesterov),
         ] {
             let at = |x: f64| {
-                let config = HarmonicConfig::new(x).momentum(mu).kind(kind);
+                let config = HarmonicConfig::new(x).optimizer(rule);
                 HarmonicBath::new(&[1.0], &[1.0], config).unwrap()
             };
             let (below, above) = (at(0.999 * edge), at(1.001 * edge));
@@ -276,9 +323,7 @@ fn simulation_agrees_with_the_moments() {
             .dampening(0.8)
             .weight_decay(0.3)
             .decay(Decay::Decoupled),
-        HarmonicConfig::new(0.1)
-            .momentum(0.9)
-            .kind(Momentum::Nesterov),
+        HarmonicConfig::new(0.1).optimizer(Optimizer::Nesterov { momentum: 0.9 }),
     ]
     .into_iter()
     .enumerate()
@@ -408,7 +453,7 @@ fn nonsense_is_refused() {
         config.momentum(-0.1),
         config.dampening(1.0),
         config.weight_decay(-1.0),
-        config.momentum(0.9).dampening(0.5).kind(Momentum::Nesterov),
+        config.optimizer(Optimizer::Nesterov { momentum: 1.0 }),
     ] {
         assert!(HarmonicBath::new(&[1.0], &[1.0], bad).is_err(), "{bad:?}");
     }
