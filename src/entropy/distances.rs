@@ -484,23 +484,25 @@ impl<'a> Distances<'a> {
         };
         let squares: Vec<Twofold> = (0..self.len).map(|i| norms[self.slot(i)]).collect();
         let radii: Vec<f64> = squares.iter().map(|s| s.value().max(0.0).sqrt()).collect();
-        if radii.contains(&0.0) {
+        if radii.iter().any(|&r| r < 1e-70) {
             return Reading::Undefined(Reason::Degenerate(
                 "a snapshot of norm zero has no direction",
             ));
         }
         let n = self.len;
-        let mut matrix = vec![0.0; n * n];
+        let inverse: Vec<f64> = radii.iter().map(|r| 1.0 / r).collect();
+        let mut matrix = Vec::with_capacity(n * n);
         for i in 0..n {
             let (old, new) = self.row(i);
-            let others = old.iter().chain(new).enumerate().take(i);
-            for (j, squared) in others {
-                let (a, b) = (radii[i], radii[j]);
-                let apart = squares[i].minus(squares[j]) / (a + b);
-                let chord = ((squared - apart * apart) / (a * b)).clamp(0.0, 4.0);
-                matrix[i * n + j] = chord;
-                matrix[j * n + i] = chord;
-            }
+            let (own, radius, scale) = (squares[i], radii[i], inverse[i]);
+            let others = squares.iter().zip(&radii).zip(&inverse);
+            matrix.extend(old.iter().chain(new).zip(others).map(
+                |(squared, ((&other, r), inverse))| {
+                    let apart = own.minus(other) / (radius + r);
+                    ((squared - apart * apart) * (scale * inverse)).clamp(0.0, 4.0)
+                },
+            ));
+            matrix[i * n + i] = 0.0;
         }
         let unit = Twofold {
             high: 1.0,

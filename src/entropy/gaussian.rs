@@ -29,6 +29,7 @@ use statrs::function::gamma::digamma;
 use super::distances::{Distances, Points};
 use super::estimate::{Caveat, EntropyEstimate, Estimator};
 use super::knn::Context;
+use super::spread::unusable;
 use crate::{Error, Reading, Reason};
 
 /// ln(2πe).
@@ -68,6 +69,14 @@ pub fn ln_det_bias(snapshots: usize, dimension: usize) -> Result<f64, Error> {
             what: "number of snapshots",
             value: snapshots as f64,
             allowed: "more snapshots than dimensions",
+        });
+    }
+    // One term of the sum for each dimension.
+    if dimension > 1 << 24 {
+        return Err(Error::OutOfRange {
+            what: "dimension",
+            value: dimension as f64,
+            allowed: "at most 16777216",
         });
     }
     let n = (snapshots - 1) as f64;
@@ -182,18 +191,52 @@ pub fn ledoit_wolf_shrinkage(distances: &Distances<'_>) -> Reading<Shrinkage> {
             needed: 2,
         };
     }
-    shrinkage(&distances.centred(), distances.len(), distances.dimension()).map_or(
+    if let Some(reason) = unusable(distances.row_means().1) {
+        return Reading::Undefined(reason);
+    }
+    let scatter = Scatter::of_gram(distances.centred(), distances.len());
+    shrinkage(&scatter, distances.dimension()).map_or(
         Reading::Undefined(Reason::Degenerate("all snapshots are equal")),
         Reading::Ready,
     )
 }
 
-fn shrinkage(gram: &[f64], n: usize, dimension: usize) -> Option<Shrinkage> {
-    let (count, p) = (n as f64, dimension as f64);
-    let diagonal = || gram.iter().step_by(n + 1);
-    let trace = diagonal().sum::<f64>() / count;
-    let fourth = diagonal().map(|k| k * k).sum::<f64>() / count;
-    let frobenius = gram.iter().map(|k| k * k).sum::<f64>() / (count * count);
+/// The centred cloud as far as determinants know it: any matrix with the non-zero eigenvalues of the
+/// centred Gram matrix, the smaller the better.
+struct Scatter {
+    /// Squared distances of the snapshots from their mean.
+    diagonal: Vec<f64>,
+    matrix: DMatrix<f64>,
+}
+
+impl Scatter {
+    fn of_gram(gram: Vec<f64>, n: usize) -> Self {
+        Self {
+            diagonal: gram.iter().step_by(n + 1).copied().collect(),
+            matrix: DMatrix::from_vec(n, n, gram),
+        }
+    }
+
+    fn len(&self) -> usize {
+        self.diagonal.len()
+    }
+
+    /// ln det(I + s K).
+    fn ln_det_one_plus(&self, scale: f64) -> Option<f64> {
+        let mut matrix = &self.matrix * scale;
+        for i in 0..matrix.nrows() {
+            matrix[(i, i)] += 1.0;
+        }
+        let ln_det = Cholesky::new(matrix)?.ln_determinant();
+        ln_det.is_finite().then_some(ln_det)
+    }
+}
+
+fn shrinkage(scatter: &Scatter, dimension: usize) -> Option<Shrinkage> {
+    let (count, p) = (scatter.len() as f64, dimension as f64);
+    let trace = scatter.diagonal.iter().sum::<f64>() / count;
+    let fourth = scatter.diagonal.iter().map(|k| k * k).sum::<f64>() / count;
+    let frobenius = scatter.matrix.norm_squared() / (count * count);
     let mean = trace / p;
     if mean <= 0.0 || mean.is_nan() {
         return None;
@@ -222,16 +265,16 @@ fn shrinkage(gram: &[f64], n: usize, dimension: usize) -> Option<Shrinkage> {
 /// # Ok::<(), thermograd::Error>(())
 /// ```
 pub fn ledoit_wolf(distances: &Distances<'_>, sampling: Sampling) -> Reading<EntropyEstimate> {
-    determinant(distances, sampling, Estimator::LedoitWolf, |gram, n, p| {
-        let Shrinkage { weight, variance } = shrinkage(gram, n, p)?;
-        let p = p as f64;
+    determinant(distances, sampling, Estimator::LedoitWolf, |scatter, p| {
+        let Shrinkage { weight, variance } = shrinkage(scatter, p)?;
+        let (n, p) = (scatter.len() as f64, p as f64);
         let floor = weight * variance;
         if floor > 0.0 {
-            let scale = (1.0 - weight) / (floor * n as f64);
-            Some(0.5 * (p * (LN_TWO_PI_E + floor.ln()) + ln_det_one_plus(gram, n, scale)?))
+            let ln_det = scatter.ln_det_one_plus((1.0 - weight) / (floor * n))?;
+            Some(0.5 * (p * (LN_TWO_PI_E + floor.ln()) + ln_det))
         } else {
             // An exactly spherical sample is its own target.
-            let spread = gram.iter().map(|k| k * k).sum::<f64>() / (n * n) as f64 / p;
+            let spread = scatter.matrix.norm_squared() / (n * n) / p;
             (spread <= variance * variance * (1.0 + 1e-12))
                 .then(|| 0.5 * p * (LN_TWO_PI_E + variance.ln()))
         }
@@ -269,9 +312,10 @@ pub fn resolution_limited(
         });
     }
     let estimator = Estimator::ResolutionLimited { resolution };
-    Ok(determinant(distances, sampling, estimator, |gram, n, _| {
-        let scale = LN_TWO_PI_E.exp() / (resolution * resolution) / (n - 1) as f64;
-        Some(0.5 * ln_det_one_plus(gram, n, scale)?)
+    Ok(determinant(distances, sampling, estimator, |scatter, _| {
+        let unit = LN_TWO_PI_E.exp() / (resolution * resolution);
+        let ln_det = scatter.ln_det_one_plus(unit / (scatter.len() as f64 - 1.0))?;
+        Some(0.5 * ln_det)
     }))
 }
 
@@ -280,7 +324,7 @@ fn determinant(
     distances: &Distances<'_>,
     sampling: Sampling,
     estimator: Estimator,
-    entropy: impl Fn(&[f64], usize, usize) -> Option<f64>,
+    entropy: impl Fn(&Scatter, usize) -> Option<f64>,
 ) -> Reading<EntropyEstimate> {
     /// Each block costs a factorisation.
     const MOST_BLOCKS: usize = 10;
@@ -301,12 +345,12 @@ fn determinant(
             None => (0..n).collect(),
             Some((start, end)) => (0..start).chain(end..n).collect(),
         };
-        let gram = match (&factor, kept.len() == n) {
-            (_, true) => distances.centred(),
-            (Some(factor), false) => factor.centred(&kept),
-            (None, false) => distances.select(&kept).centred(),
+        let scatter = match &factor {
+            Some(factor) => factor.scatter(&kept),
+            None if kept.len() == n => Scatter::of_gram(distances.centred(), n),
+            None => Scatter::of_gram(distances.select(&kept).centred(), kept.len()),
         };
-        entropy(&gram, kept.len(), p)
+        entropy(&scatter, p)
     };
     let Some(value) = of(None) else {
         return Reading::Undefined(Reason::Degenerate("a singular covariance"));
@@ -332,17 +376,6 @@ fn determinant(
     }
     let std_error = Context::jackknife(&without);
     Reading::Ready(context.estimate(estimator, None, value, std_error))
-}
-
-/// ln det(I + s K) of a centred Gram matrix.
-fn ln_det_one_plus(gram: &[f64], n: usize, scale: f64) -> Option<f64> {
-    let mut matrix = DMatrix::from_row_slice(n, n, gram);
-    matrix *= scale;
-    for i in 0..n {
-        matrix[(i, i)] += 1.0;
-    }
-    let ln_det = Cholesky::new(matrix)?.ln_determinant();
-    ln_det.is_finite().then_some(ln_det)
 }
 
 /// Coordinates of the centred cloud in as many dimensions as it has: one row a snapshot.
@@ -398,14 +431,17 @@ impl Factor {
         self.0.ncols()
     }
 
-    /// Centred Gram matrix of some of the snapshots.
-    fn centred(&self, kept: &[usize]) -> Vec<f64> {
+    /// Scatter of some of the snapshots about their own mean.
+    fn scatter(&self, kept: &[usize]) -> Scatter {
         let mut rows = self.0.select_rows(kept);
         let mean = rows.row_mean();
         for mut row in rows.row_iter_mut() {
             row -= &mean;
         }
-        (&rows * rows.transpose()).as_slice().to_vec()
+        Scatter {
+            diagonal: rows.row_iter().map(|row| row.norm_squared()).collect(),
+            matrix: rows.tr_mul(&rows),
+        }
     }
 }
 

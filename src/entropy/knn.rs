@@ -114,17 +114,20 @@ impl Neighbors {
         // Every snapshot must keep a k-th neighbour when a block is left out.
         let reach = self.excluded.saturating_mul(2).saturating_add(1);
         let needed = self.k.saturating_add(reach).saturating_add(1).max(3);
-        if n < needed {
-            return Ok(Reading::Pending {
+        let short = |needed: u64| {
+            Ok(Reading::Pending {
                 seen: n as u64,
-                needed: needed as u64,
-            });
-        }
+                needed,
+            })
+        };
         let mut context = match Context::of(distances, self.independent) {
             Reading::Ready(context) => context,
-            Reading::Pending { seen, needed } => return Ok(Reading::Pending { seen, needed }),
+            Reading::Pending { needed: more, .. } => return short(more.max(needed as u64)),
             Reading::Undefined(reason) => return Ok(Reading::Undefined(reason)),
         };
+        if n < needed {
+            return short(needed as u64);
+        }
         if context.g > 1.5 && self.excluded as f64 + 1.0 < context.g {
             context.caveats.push(Caveat::Correlated);
         }
@@ -790,9 +793,17 @@ pub fn graph_length(
         )));
     }
     let (value, std_error) = found.with_error(|found| {
-        let edges = found.rows().flatten();
-        let length: f64 = edges.map(|squared| squared.powf(0.5 * gamma)).sum();
-        d / gamma * (length.ln() - (1.0 - gamma / d) * (found.members.len() as f64).ln())
+        // In logarithms: a power of a hundred thousand leaves the range of f64 at once.
+        let edges = || {
+            found
+                .rows()
+                .flatten()
+                .map(|squared| 0.5 * gamma * squared.ln())
+        };
+        let largest = edges().fold(f64::NEG_INFINITY, f64::max);
+        let sum: f64 = edges().map(|ln| (ln - largest).exp()).sum();
+        let ln_length = largest + sum.ln();
+        d / gamma * (ln_length - (1.0 - gamma / d) * (found.members.len() as f64).ln())
     });
     context.neighbor_caveats(found.duplicates());
     context.caveats.insert(0, Caveat::Relative);

@@ -18,7 +18,7 @@
 //! ([`entropy_from_energy`]), which measures no density at all;
 //! the Gaussian where N is ten times what the cloud's participation ratio asks for; neighbours on the
 //! sphere. Every one of them returns an [`EntropyEstimate`] that says whether its value may be taken
-//! for absolute, and none returns a number from fewer than ten independent snapshots.
+//! for absolute, and none returns a number from fewer than twenty independent snapshots.
 //!
 //! ```
 //! use thermograd::entropy::{Neighbors, SnapshotWindow, WindowConfig, geodesic_cap};

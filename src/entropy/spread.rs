@@ -9,7 +9,8 @@
 //!
 //! cut by Geyer's initial monotone sequence (Statist. Sci. 7, 473 (1992)), and `N_eff` = N / g. It is
 //! weighted by variance: a slow direction of small variance can hide behind fast large ones. A window
-//! shorter than the slowest time shows at most about N/4, which is still enough to be refused.
+//! shorter than the slowest time shows about N/10 to N/4 for g, whatever the truth, which is why nothing
+//! is estimated from fewer than twenty independent snapshots.
 //!
 //! Dimensions. The participation ratio of the covariance eigenvalues,
 //!
@@ -31,7 +32,7 @@ use super::knn::{Neighbors, Searched};
 use crate::{Error, Estimate, Reading, Reason};
 
 /// Independent snapshots below which nothing is estimated at all.
-pub(super) const LEAST_N_EFF: f64 = 10.0;
+pub(super) const LEAST_N_EFF: f64 = 20.0;
 
 /// Size, memory and shape of a cloud, from its distances alone.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -72,6 +73,19 @@ pub(super) fn whole(x: f64) -> u64 {
     x.ceil() as u64
 }
 
+/// Why a mean squared distance is none to work with; its square must be in the range of f64.
+pub(super) fn unusable(mean_squared_distance: f64) -> Option<Reason> {
+    if mean_squared_distance == 0.0 {
+        Some(Reason::Degenerate("all snapshots are equal"))
+    } else if (1e-140..=1e140).contains(&mean_squared_distance) {
+        None
+    } else {
+        Some(Reason::Meaningless(
+            "distances outside 1e-70 to 1e70: rescale the parameters",
+        ))
+    }
+}
+
 /// Size, memory and shape of a cloud of three or more snapshots.
 ///
 /// ```
@@ -93,8 +107,8 @@ pub fn spread(distances: &Distances<'_>) -> Reading<Spread> {
         };
     }
     let (means, grand) = distances.row_means();
-    if grand <= 0.0 {
-        return Reading::Undefined(Reason::Degenerate("all snapshots are equal"));
+    if let Some(reason) = unusable(grand) {
+        return Reading::Undefined(reason);
     }
     let mut lags = vec![0.0; n];
     let mut squares = 0.0;
@@ -180,6 +194,9 @@ pub fn covariance_spectrum(distances: &Distances<'_>) -> Reading<Vec<f64>> {
             needed: 2,
         };
     }
+    if let Some(reason) = unusable(distances.row_means().1) {
+        return Reading::Undefined(reason);
+    }
     let gram = DMatrix::from_row_slice(n, n, &distances.centred());
     let mut values: Vec<f64> = gram.symmetric_eigenvalues().iter().copied().collect();
     values.sort_by(|a, b| b.total_cmp(a));
@@ -250,7 +267,7 @@ pub fn two_neighbor_dimension(
     let mut sum = 0.0;
     for row in found.all.rows() {
         match row {
-            [first, second] if *first > 0.0 => sum += 0.5 * (second / first).ln(),
+            [first, second] if *first > 0.0 => sum += 0.5 * (second.ln() - first.ln()),
             _ => {
                 return Ok(Reading::Undefined(Reason::Degenerate(
                     "duplicated snapshots",

@@ -30,7 +30,7 @@ use crate::random::mix;
 /// Parameters that share one hash.
 const BLOCK: usize = 16;
 /// Parameters compared at a time: this much of the new snapshot stays in the nearest cache.
-const TILE: usize = 4096;
+const TILE: usize = 65_536;
 
 /// A piece of a snapshot, in the precision the model has.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -3,9 +3,10 @@
 use proptest::prelude::*;
 use thermograd::Reading;
 use thermograd::entropy::{
-    Distances, EntropyEstimate, GraphLength, Neighbors, Points, Sampling, Scaling, gaussian,
-    geodesic_cap, graph_length, kozachenko_leonenko, kozachenko_leonenko_scaled, ledoit_wolf,
-    resolution_limited,
+    Distances, EntropyEstimate, GraphLength, Neighbors, Points, Resultant, Sampling, Scaling,
+    covariance_spectrum, fit_von_mises_fisher, gaussian, geodesic_cap, graph_length,
+    hyperspherical_angles, kozachenko_leonenko, kozachenko_leonenko_scaled, ledoit_wolf,
+    resolution_limited, two_neighbor_dimension,
 };
 
 use super::{normal, value};
@@ -156,5 +157,70 @@ proptest! {
         let of = |rows: &[f64]| value(&geodesic_cap(&distances(rows, d), kth()).unwrap());
         let (a, b) = (of(&grown), of(&directions));
         prop_assert!((a - b).abs() < 1e-7, "{} {}", a, b);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(60))]
+
+    /// Whatever comes in, what comes out is finite, or says why not.
+    #[test]
+    fn nothing_is_ever_nan(
+        seed in 0_u64..1000, n in 0_usize..14, d in 1_usize..5, exponent in -320_i32..150,
+        k in 1_usize..4, lags in 0_usize..3, repeat in 0_usize..3,
+    ) {
+        let mut rows: Vec<f64> = normal(n, d, seed)
+            .iter()
+            .map(|x| (x * 0.2).clamp(-1.0, 1.0) * 10_f64.powi(exponent))
+            .collect();
+        for i in 0..repeat.min(n.saturating_sub(1)) {
+            rows.copy_within(..d, (i + 1) * d);
+        }
+        let points = Points::new(rows, d).unwrap();
+        let distances = points.distances().unwrap();
+        let neighbors = Neighbors::new(k).exclude_lags(lags).independent();
+        let mut readings = vec![
+            kozachenko_leonenko(&distances, neighbors).unwrap(),
+            geodesic_cap(&distances, neighbors).unwrap(),
+            gaussian(&distances, Sampling::Independent),
+            ledoit_wolf(&distances, Sampling::Independent),
+            resolution_limited(&distances, 1e-3, Sampling::Independent).unwrap(),
+            resolution_limited(&distances, 1e149, Sampling::Independent).unwrap(),
+        ];
+        for scaling in [Scaling::PerCoordinate, Scaling::Covariance] {
+            readings.push(kozachenko_leonenko_scaled(&points, scaling, neighbors).unwrap());
+        }
+        for gamma in [0.5, 1e-3, 0.999] {
+            let graph = GraphLength::new(neighbors).gamma(gamma);
+            readings.push(graph_length(&distances, graph).unwrap());
+            let high = graph.gamma(gamma * 1e5).dimension(100_000);
+            readings.push(graph_length(&distances, high).unwrap());
+        }
+        for resultant in [Resultant::DistinctPairs, Resultant::MaximumLikelihood] {
+            let fit = fit_von_mises_fisher(&distances, resultant, Sampling::Independent);
+            if let Reading::Ready(fit) = fit {
+                prop_assert!(fit.concentration.value.is_finite());
+                prop_assert!(fit.concentration.std_error.is_finite());
+                prop_assert!(fit.heat_capacity.value.is_finite());
+                readings.push(Reading::Ready(fit.entropy));
+            }
+        }
+        if d > 1 {
+            let nearest = Neighbors::new(1).independent();
+            readings.push(hyperspherical_angles(&points, nearest).unwrap());
+        }
+        for reading in readings {
+            if let Reading::Ready(s) = reading {
+                prop_assert!(s.entropy.value.is_finite(), "{:?}", s);
+                prop_assert!(s.entropy.std_error.is_finite(), "{:?}", s);
+                prop_assert!(s.effective_dimension.is_finite(), "{:?}", s);
+            }
+        }
+        if let Reading::Ready(dimension) = two_neighbor_dimension(&distances, neighbors).unwrap() {
+            prop_assert!(dimension.value.is_finite() && dimension.std_error.is_finite());
+        }
+        if let Reading::Ready(spectrum) = covariance_spectrum(&distances) {
+            prop_assert!(spectrum.iter().all(|x| x.is_finite() && *x >= 0.0));
+        }
     }
 }
