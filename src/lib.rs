@@ -20,6 +20,7 @@ pub mod energy;
 pub mod entropy;
 #[cfg(feature = "statistics")]
 pub mod equilibrium;
+pub mod noise;
 #[cfg(feature = "statistics")]
 pub mod phase_transition;
 pub mod pressure;
@@ -36,5 +37,5 @@ pub use optimizer::{Decay, Optimizer};
 pub use pressure::Protocol;
 pub use report::{Remark, Report, Row};
 pub use snapshot::{Collector, FromFn, Piece, Slices, Snapshot, View, from_fn, slices};
-pub use step::Step;
+pub use step::{Sampling, Step};
 pub use sums::Sums;

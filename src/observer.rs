@@ -12,8 +12,10 @@ use crate::metric::{CATALOGUE, Subject};
 use crate::random::mix;
 use crate::snapshot::{Collector, Slot};
 use crate::sums::whole;
+use crate::temperature::Spread;
 use crate::{
-    Ensemble, Error, Formula, GroupId, Groups, Metric, Reading, Report, Row, Snapshot, Step, Sums,
+    Ensemble, Error, Formula, GroupId, Groups, Metric, Reading, Report, Row, Sampling, Snapshot,
+    Step, Sums,
 };
 
 /// When steps are looked at: `burst` consecutive ones out of every `every`.
@@ -121,7 +123,8 @@ impl Config {
     }
 
     /// On how many coordinates of each group past values are kept, in whole runs of 512. Memory
-    /// is about 36 bytes a coordinate for `f32` models and 56 for `f64`; norms and gradient
+    /// is about 36 bytes a coordinate for `f32` models and 56 for `f64`, and 24 more where a
+    /// preconditioner is given with a second gradient; norms and gradient
     /// noise always read every coordinate.
     #[must_use]
     pub const fn probe(mut self, coordinates: usize) -> Self {
@@ -377,6 +380,7 @@ impl Observer {
         for slot in &mut self.slots {
             slot.accumulator.begin();
             slot.outside = Sums::default();
+            slot.noise = None;
         }
         let mut collector = Collector {
             groups: &self.groups,
@@ -420,6 +424,9 @@ impl Observer {
             let mut ensemble = Ensemble::default();
             ensemble.push_with_dof(step, before, sums, dof);
             self.records[index].push(&ensemble);
+            if let Some(history) = &mut slot.history {
+                history.add_heat(step.heat_factor(), sums);
+            }
             remember(
                 slot,
                 &mut self.extents[index],
@@ -492,6 +499,29 @@ impl Observer {
         Ok(self.subject(group)?.0.relaxations)
     }
 
+    /// The temperatures of single coordinates, `Tᵢ = m⟨Dᵢ Σᵢᵢ⟩/2`, summarised: under Adam every
+    /// coordinate has its own. Their mean, with its error bar, is `temperature_noise`.
+    ///
+    /// They are followed on the coordinates of the probe, from the first step that brings a
+    /// [preconditioner](crate::Piece::preconditioner) and a second gradient (give a
+    /// preconditioner of ones under plain SGD), and need 64 steps.
+    ///
+    /// # Errors
+    /// [`Error::UnknownGroup`].
+    pub fn coordinate_temperatures(&self, group: GroupId) -> Result<Reading<Spread>, Error> {
+        self.subject(Some(group))?;
+        let known = self
+            .slots
+            .get(group.index())
+            .and_then(|slot| slot.history.as_ref())
+            .zip(self.extents.get(group.index()).copied().flatten());
+        let (temperatures, steps) = known.map_or_else(
+            || (Vec::new(), 0),
+            |(history, extent)| history.temperatures(extent.first, extent.last),
+        );
+        Ok(Spread::of(temperatures, steps))
+    }
+
     /// Every reading there is.
     pub fn report(&self) -> Report {
         let metrics = || CATALOGUE.iter().chain(&self.config.metrics);
@@ -524,6 +554,22 @@ impl Observer {
                 .max()
                 .unwrap_or(0),
             rows,
+            sampling: self.sampling(),
+        }
+    }
+
+    fn sampling(&self) -> Sampling {
+        let reshuffled = self.records.iter().any(|record| {
+            record
+                .blocks()
+                .total()
+                .count(crate::Moment::ReshuffledSteps)
+                > 0.0
+        });
+        if reshuffled {
+            Sampling::Reshuffled
+        } else {
+            self.before.map(|step| step.sampling).unwrap_or_default()
         }
     }
 
@@ -571,7 +617,13 @@ fn finish(
     let name = || groups.name(id).unwrap_or_default().to_owned();
     let visited = slot.accumulator.count();
     if visited == 0 && slot.outside.w_count == 0.0 {
-        return Ok(None);
+        return match slot.noise {
+            None => Ok(None),
+            Some(_) => Err(Error::Empty {
+                place: format!("group {:?}, whose noise is given,", name()),
+                remedy: "visit its weights in the same step",
+            }),
+        };
     }
     slot.accumulator
         .flush(slot.history.as_mut())
@@ -585,6 +637,11 @@ fn finish(
                 expected,
             })?;
     let mut sums = slot.accumulator.total().extrapolated();
+    if let Some(noise) = slot.noise {
+        sums.trace_count = sums.w_count;
+        sums.trace = noise.trace;
+        sums.signal = noise.signal;
+    }
     sums.merge(&slot.outside);
     sums.check_finite(&name())?;
     sums.check_given(&name())?;
