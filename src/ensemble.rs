@@ -78,6 +78,13 @@ macro_rules! moments {
             /// All moments, in the order of [`Ensemble::to_array`].
             pub const ALL: [Self; [$(stringify!($name)),*].len()] = [$(Self::$name),*];
 
+            /// Its name, as in stored ensembles.
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $(Self::$name => stringify!($name),)*
+                }
+            }
+
             /// What a step must bring for the moment to be known.
             pub const fn inputs(self) -> &'static [Input] {
                 match self {
@@ -296,6 +303,17 @@ impl Ensemble {
         ensemble.counts.copy_from_slice(&flat[..COUNT]);
         ensemble.sums.copy_from_slice(&flat[COUNT..]);
         ensemble
+    }
+
+    #[cfg(feature = "serde")]
+    pub(crate) const fn entry(&self, moment: Moment) -> (f64, f64) {
+        (self.counts[moment as usize], self.sums[moment as usize])
+    }
+
+    #[cfg(feature = "serde")]
+    pub(crate) const fn set(&mut self, moment: Moment, count: f64, sum: f64) {
+        self.counts[moment as usize] = count;
+        self.sums[moment as usize] = sum;
     }
 
     /// Why a moment was in no step.

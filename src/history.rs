@@ -22,7 +22,26 @@ enum Store {
     Wide(Vec<f64>),
 }
 
+impl Default for Store {
+    fn default() -> Self {
+        Self::Narrow(Vec::new())
+    }
+}
+
 impl Store {
+    /// Whether it holds `len` finite values in that precision.
+    #[cfg(feature = "serde")]
+    fn holds(&self, wide: bool, len: usize) -> bool {
+        match self {
+            Self::Narrow(values) => {
+                !wide && values.len() == len && values.iter().all(|x| x.is_finite())
+            }
+            Self::Wide(values) => {
+                wide && values.len() == len && values.iter().all(|x| x.is_finite())
+            }
+        }
+    }
+
     fn new(wide: bool, len: usize) -> Self {
         if wide {
             Self::Wide(vec![0.0; len])
@@ -91,7 +110,10 @@ pub(crate) struct History {
     weights: Store,
     weights_before: Store,
     gradient: Store,
+    // What a step writes before it is taken in: nothing to store between steps.
+    #[cfg_attr(feature = "serde", serde(skip))]
     next_weights: Store,
+    #[cfg_attr(feature = "serde", serde(skip))]
     next_gradient: Store,
     /// Consecutive past steps held: 0, 1 or 2.
     depth: u8,
@@ -111,6 +133,7 @@ pub(crate) struct History {
 #[derive(Debug, Clone, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Heat {
+    #[cfg_attr(feature = "serde", serde(skip))]
     next: Vec<f64>,
     current: Vec<f64>,
     steps: u64,
@@ -156,6 +179,52 @@ impl History {
             has_centre: false,
             heat: Heat::default(),
         }
+    }
+
+    /// Checks what was read back from storage, for positions `first .. last` after that many
+    /// steps, and makes room for the next step.
+    #[cfg(feature = "serde")]
+    pub(crate) fn restore(
+        &mut self,
+        (first, last): (usize, usize),
+        steps: u64,
+    ) -> Result<(), String> {
+        let fault = |what: &str| Err(format!("history, {what}"));
+        let inside = |&leaf: &usize| (first / LEAF..last.div_ceil(LEAF)).contains(&leaf);
+        if self.leaves.is_empty()
+            || !self.leaves.is_sorted_by(|a, b| a < b)
+            || !self.leaves.iter().all(inside)
+        {
+            return fault("positions");
+        }
+        let len = self.leaves.len() * LEAF;
+        let stores = [&self.weights, &self.weights_before, &self.gradient];
+        if !stores.into_iter().all(|store| store.holds(self.wide, len)) {
+            return fault("past values");
+        }
+        let full = |x: &[f64]| x.len() == len && x.iter().all(|x| x.is_finite());
+        if !full(&self.centre) || !full(&self.total) {
+            return fault("centre");
+        }
+        let counts = self.depth <= 2 && self.samples <= steps && self.samples < self.next_centre;
+        let in_range = (FIRST_CENTRE..=2 * FIRST_CENTRE.max(steps)).contains(&self.next_centre);
+        if !counts || !in_range {
+            return fault("counts");
+        }
+        let heats = |x: &[f64], n: u64| {
+            let absent = x.is_empty() && n == 0;
+            let sums = x.len() == len && x.iter().all(|&x| (0.0..f64::MAX).contains(&x));
+            (absent || sums) && n <= steps
+        };
+        let complete = self.heat.complete.as_ref();
+        if !heats(&self.heat.current, self.heat.steps)
+            || complete.is_some_and(|(sums, n)| !heats(sums, *n))
+        {
+            return fault("heats");
+        }
+        self.next_weights = Store::new(self.wide, len);
+        self.next_gradient = Store::new(self.wide, len);
+        Ok(())
     }
 
     /// Keeps past values as f64 from now on; what is held already is exact in both.

@@ -1,6 +1,8 @@
 //! Thermodynamic training metrics.
 
 mod blocks;
+#[cfg(feature = "serde")]
+mod checkpoint;
 mod ensemble;
 mod error;
 mod estimate;
@@ -27,6 +29,8 @@ pub mod pressure;
 pub mod systems;
 pub mod temperature;
 
+#[cfg(feature = "serde")]
+pub use checkpoint::State;
 pub use ensemble::{Ensemble, Input, Moment};
 pub use error::Error;
 pub use estimate::{Estimate, Reading, Reason};

@@ -181,12 +181,13 @@ pub enum Observed {
 
 /// What is kept for one group, or for the model.
 #[derive(Debug, Clone)]
-struct Record {
-    current: Blocks,
-    complete: Option<Blocks>,
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub(crate) struct Record {
+    pub(crate) current: Blocks,
+    pub(crate) complete: Option<Blocks>,
     /// Steps over relaxation time, summed over the run.
-    relaxations: f64,
-    rate: Option<f64>,
+    pub(crate) relaxations: f64,
+    pub(crate) rate: Option<f64>,
 }
 
 impl Record {
@@ -288,6 +289,47 @@ impl Observer {
             groups,
             config,
         })
+    }
+
+    /// All that it remembers, to be stored with a checkpoint of the model.
+    #[cfg(feature = "serde")]
+    pub fn state(&self) -> crate::State {
+        let members = self.slots.iter().zip(&self.records).zip(&self.extents);
+        let members = members.map(|((slot, record), extent)| crate::checkpoint::Member {
+            record: record.clone(),
+            extent: *extent,
+            history: slot.history.clone(),
+        });
+        crate::State::new(
+            &self.groups,
+            (self.steps, self.in_window),
+            self.before,
+            self.model.clone(),
+            members.collect(),
+        )
+    }
+
+    /// An observer that goes on where [`Observer::state`] was taken. Give it the options that it
+    /// had: they are not in the state.
+    ///
+    /// # Errors
+    /// As [`Observer::with_config`]; [`Error::Conflict`] for a state of other groups, and
+    /// [`Error::Corrupt`], with the place, for one that no observer has written.
+    #[cfg(feature = "serde")]
+    pub fn restore(groups: Groups, config: Config, state: crate::State) -> Result<Self, Error> {
+        let mut state = state;
+        let mut observer = Self::with_config(groups, config)?;
+        state.check(&observer.groups)?;
+        observer.steps = state.steps;
+        observer.in_window = state.in_window;
+        observer.before = state.before;
+        observer.model = state.model;
+        for (index, member) in state.members.into_iter().enumerate() {
+            observer.slots[index].history = member.history;
+            observer.records[index] = member.record;
+            observer.extents[index] = member.extent;
+        }
+        Ok(observer)
     }
 
     /// The groups that it follows.
@@ -600,10 +642,11 @@ impl Observer {
 /// What a group's first visit fixes: where its elements lie, and how many weights it has with
 /// those that were reduced elsewhere.
 #[derive(Debug, Clone, Copy, PartialEq)]
-struct Extent {
-    first: usize,
-    last: usize,
-    count: f64,
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub(crate) struct Extent {
+    pub(crate) first: usize,
+    pub(crate) last: usize,
+    pub(crate) count: f64,
 }
 
 /// Closes a group's reduction and checks it against what the group was before.
