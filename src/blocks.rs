@@ -6,12 +6,16 @@
 //! comes from one mechanism, the delete-one-block jackknife (Quenouille; Tukey): with
 //! f₋ᵢ the formula without block i, the pseudo-values n f − (n−1) f₋ᵢ scatter as the formula does.
 //!
-//! Blocks shorter than the memory of the series are still correlated. The statistical
-//! inefficiency g of the pseudo-values is taken as the larger of two estimates: Geyer's initial
-//! monotone sequence (Statist. Sci. 7, 473, 1992), which sees long memory, and a first-order
-//! autoregression with Kendall's bias correction, which is the steadier for short. The
-//! variance is multiplied by g, and by (ν−1)/(ν−3) for the scatter of the variance itself, with
-//! ν = n/g independent blocks. With fewer than 16 of those the reading is pending.
+//! Blocks shorter than the memory of the series are still correlated, by a statistical
+//! inefficiency g that is estimated from the pseudo-values in two ways: Geyer's initial monotone
+//! sequence (Statist. Sci. 7, 473, 1992), which sees long memory but scatters, and a first-order
+//! autoregression with Kendall's bias correction, which is steady but reads high for blocks that
+//! are not short. Whether there are 16 independent blocks, without which the reading is pending,
+//! is asked of the larger; the error bar takes the sequence, or its mean with the autoregression
+//! where that is larger. The variance is multiplied by g, and by (ν−1)/(ν−3) for the scatter of
+//! the variance itself, with ν = n/g. This makes z-scores of AR(1) series spread by 0.93 to 1.06
+//! wherever a third of the seeds and more are ready; a reading that becomes ready for few lucky
+//! seeds only is conditioned on their luck.
 //!
 //! When it lies: a motion slower than the window is invisible in it.
 
@@ -19,8 +23,9 @@ use crate::{Ensemble, Estimate, Reading};
 
 /// Full blocks are merged in pairs when they reach this number.
 const FULL: usize = 128;
-/// Blocks and observations below which nothing is said.
-const FEWEST: usize = FULL / 2;
+/// Blocks, and observations, below which nothing is said.
+const FEWEST_BLOCKS: usize = FULL / 2;
+pub(crate) const FEWEST: u64 = 96;
 /// Independent blocks below which nothing is said.
 const FEWEST_INDEPENDENT: f64 = 16.0;
 
@@ -146,7 +151,7 @@ impl Blocks {
         let seen = count(&whole);
         let blocks = || self.full.iter().filter(|block| count(&block.total) > 0.0);
         let n = blocks().count();
-        if n < FEWEST {
+        if n < FEWEST_BLOCKS || seen < FEWEST as f64 {
             return Some(pending(seen, FEWEST as f64, seen));
         }
         let value = value?;
@@ -172,11 +177,11 @@ impl Blocks {
                 n_eff: seen,
             }));
         }
-        let inefficiency = inefficiency(pseudo, mean, spread);
-        let independent = n as f64 / inefficiency;
-        if independent < FEWEST_INDEPENDENT {
-            return Some(pending(seen, FEWEST_INDEPENDENT, independent));
+        let (inefficiency, cautious) = inefficiency(pseudo, mean, spread);
+        if n as f64 / cautious < FEWEST_INDEPENDENT {
+            return Some(pending(seen, FEWEST_INDEPENDENT, n as f64 / cautious));
         }
+        let independent = n as f64 / inefficiency;
         let of_block = spread / (n as f64 - 1.0);
         let widened = ((independent - 1.0) / (independent - 3.0)).max(1.0);
         // The open block counts as well.
@@ -233,8 +238,9 @@ fn pending(seen: f64, wanted: f64, have: f64) -> Reading {
     }
 }
 
-/// Statistical inefficiency of a short series with known mean and sum of squared deviations.
-fn inefficiency(series: &[f64], mean: f64, spread: f64) -> f64 {
+/// Statistical inefficiency of a short series with known mean and sum of squared deviations: for
+/// the error bar, and a cautious one for whether to give any.
+fn inefficiency(series: &[f64], mean: f64, spread: f64) -> (f64, f64) {
     let n = series.len();
     let correlation = |lag: usize| {
         series
@@ -246,21 +252,30 @@ fn inefficiency(series: &[f64], mean: f64, spread: f64) -> f64 {
     };
     let first = correlation(1);
     let unbiased = (first + (1.0 + 4.0 * first) / n as f64).clamp(-0.6, 0.97);
-    let autoregressive = (1.0 + unbiased) / (1.0 - unbiased);
+    let autoregression = (1.0 + unbiased) / (1.0 - unbiased);
     let mut sum = 0.0;
     let mut last = f64::INFINITY;
-    for pair in 0..n / 2 {
-        let even = if pair == 0 {
+    let mut pairs = 0;
+    while 2 * pairs + 1 < n {
+        let even = if pairs == 0 {
             1.0
         } else {
-            correlation(2 * pair)
+            correlation(2 * pairs)
         };
-        let both = even + correlation(2 * pair + 1);
+        let both = even + correlation(2 * pairs + 1);
         if both <= 0.0 {
             break;
         }
         last = both.min(last);
         sum += last;
+        pairs += 1;
     }
-    autoregressive.max(2.0 * sum - 1.0)
+    // A series that swings about its mean may come out near or below zero: no less than 0.3.
+    let raw = (2.0 * sum - 1.0).max(0.3);
+    // Each of the 2·pairs correlations lost about 1/n with the mean.
+    let sequence = raw * (1.0 + 2.0 * pairs as f64 / n as f64);
+    (
+        sequence.max(0.5 * (sequence + autoregression)),
+        raw.max(autoregression),
+    )
 }

@@ -2,8 +2,8 @@
 //!
 //! Kinetic metrics need the weights of one and two steps ago, the lag thermometers the previous
 //! gradient, and the virial thermometer a centre. For a group larger than the probe these are
-//! followed on whole leaves of 512 coordinates, one drawn from each of equally long strata, so
-//! that every coordinate has the same chance and the sums scale up without bias.
+//! followed on whole leaves of 512 coordinates, evenly spaced from a random start, so that every
+//! coordinate has the same chance and the sums scale up without bias.
 //!
 //! A step is first written beside the memory and moves into it by [`History::commit`], so that a
 //! step which fails leaves no trace.
@@ -150,15 +150,11 @@ impl History {
         let leaves: Vec<usize> = if wanted >= all {
             (from..to).collect()
         } else {
-            // Stratum i spans [i·all/wanted, (i+1)·all/wanted); u128 against overflow.
-            let edge = |i: usize| ((i as u128 * all as u128) / wanted as u128) as usize;
+            // Leaf (o + i·all)/wanted for i in 0..wanted: of the `all` values of the random
+            // start o, exactly `wanted` take in any given leaf. In u128 against overflow.
+            let start = (u128::from(mix(seed)) * all as u128) >> 64;
             (0..wanted)
-                .map(|i| {
-                    let (low, high) = (edge(i), edge(i + 1));
-                    let draw = mix(seed ^ mix(i as u64 + 1));
-                    let within = (u128::from(draw) * (high - low) as u128) >> 64;
-                    from + low + within as usize
-                })
+                .map(|i| from + ((start + i as u128 * all as u128) / wanted as u128) as usize)
                 .collect()
         };
         let len = leaves.len() * LEAF;

@@ -4,7 +4,7 @@
 //! and one test. A user's own metric is made the same way ([`Metric::new`]) and gets the same
 //! error bar.
 
-use crate::blocks::Blocks;
+use crate::blocks::{Blocks, FEWEST};
 use crate::{Ensemble, Moment, Reading, Reason, Symmetry, energy, noise, pressure, temperature};
 
 /// What a metric speaks of.
@@ -175,7 +175,7 @@ impl Metric {
         if steps < 32 {
             return Reading::Pending {
                 seen: 0,
-                needed: 64,
+                needed: FEWEST,
             };
         }
         Reading::Undefined(missing.map_or_else(
@@ -390,18 +390,6 @@ pub const CATALOGUE: &[Metric] = &[
     )
     .symbol("Z_u,vir")
     .divides_by("the displacement", |e| e.mean(Moment::UpdateHeat)),
-    Metric::new(
-        "learning_rate_spread",
-        &[Moment::LogRate],
-        pressure::rate_spread,
-    )
-    .symbol("sd ln η"),
-    Metric::new(
-        "weight_decay_spread",
-        &[Moment::LogDecay],
-        pressure::decay_spread,
-    )
-    .symbol("sd ln λ"),
     Metric::new(
         "virial_ratio",
         &[Moment::VirialRatio],

@@ -597,7 +597,19 @@ impl Observer {
                 .unwrap_or(0),
             rows,
             sampling: self.sampling(),
+            learning_rate_spread: self.widest(crate::pressure::rate_spread),
+            weight_decay_spread: self.widest(crate::pressure::decay_spread),
         }
+    }
+
+    /// The largest value of a formula over the groups' windows, without an error bar: for what
+    /// is set and not measured.
+    fn widest(&self, formula: Formula) -> Option<f64> {
+        let values = self
+            .records
+            .iter()
+            .map(|record| formula(&record.blocks().total()));
+        values.flatten().reduce(f64::max)
     }
 
     fn sampling(&self) -> Sampling {
@@ -657,25 +669,25 @@ fn finish(
     before: Option<Extent>,
 ) -> Result<Option<Sums>, Error> {
     let id = GroupId(index);
-    let name = || groups.name(id).unwrap_or_default().to_owned();
+    let name = groups.name(id).unwrap_or_default();
     let visited = slot.accumulator.count();
     if visited == 0 && slot.outside.w_count == 0.0 {
         return match slot.noise {
             None => Ok(None),
             Some(_) => Err(Error::Empty {
-                place: format!("group {:?}, whose noise is given,", name()),
+                place: format!("group {name:?}, whose noise is given,"),
                 remedy: "visit its weights in the same step",
             }),
         };
     }
     slot.accumulator
         .flush(slot.history.as_mut())
-        .map_err(|fault| fault.in_group(&name()))?;
+        .map_err(|fault| fault.in_group(name))?;
     let (first, last) =
         slot.accumulator
             .extent()
             .map_err(|(found, expected)| Error::Misplaced {
-                group: name(),
+                group: name.to_owned(),
                 found,
                 expected,
             })?;
@@ -686,12 +698,12 @@ fn finish(
         sums.signal = noise.signal;
     }
     sums.merge(&slot.outside);
-    sums.check_finite(&name())?;
-    sums.check_given(&name())?;
+    sums.check_finite(name)?;
+    sums.check_given(name)?;
     let scales = groups.symmetry(id).unwrap_or_default().scales();
     if scales as f64 > sums.w_count {
         return Err(Error::TooManyScales {
-            group: name(),
+            group: name.to_owned(),
             scales,
             len: whole(sums.w_count),
         });
@@ -705,7 +717,7 @@ fn finish(
         && expected != extent
     {
         return Err(Error::LengthChanged {
-            group: name(),
+            group: name.to_owned(),
             expected: whole(expected.count),
             found: whole(sums.w_count),
         });

@@ -217,7 +217,7 @@ pub fn rotation(e: &Ensemble) -> Option<f64> {
 
 /// r* at a fixed effective learning rate, from x = η_eff² M and y = η_eff λ:
 /// r*² = (1 − √(1 − x))/y. `None` for x ≥ 1, where the norm has no stationary value.
-fn effective_radius(angle_squared: f64, effective_decay: f64) -> Option<f64> {
+pub(crate) fn effective_radius(angle_squared: f64, effective_decay: f64) -> Option<f64> {
     if !(0.0..1.0).contains(&angle_squared) || effective_decay <= 0.0 {
         return None;
     }

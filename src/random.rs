@@ -42,6 +42,10 @@ impl Random {
     }
 
     /// Uniform in `0..n` (0 where `n` is 0), without modulo bias beyond 2⁻⁶⁴ n.
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "the product over 2⁶⁴ is below n, which is a usize"
+    )]
     pub const fn below(&mut self, n: usize) -> usize {
         ((self.bits() as u128 * n as u128) >> 64) as usize
     }

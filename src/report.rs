@@ -17,6 +17,10 @@ pub struct Report {
     pub rows: Vec<Row>,
     /// How the last observed step's batch was drawn; reshuffled if any in the window was.
     pub sampling: Sampling,
+    /// Standard deviation of ln η over the window, `None` where η was never given.
+    pub learning_rate_spread: Option<f64>,
+    /// Standard deviation of ln λ over the window.
+    pub weight_decay_spread: Option<f64>,
 }
 
 /// One reading.
@@ -37,10 +41,6 @@ pub struct Row {
 }
 
 #[cfg(feature = "serde")]
-#[expect(
-    clippy::trivially_copy_pass_by_ref,
-    reason = "the signature that serialize_with asks for"
-)]
 fn name_of<S: serde::Serializer>(metric: &Metric, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(metric.name())
 }
@@ -211,19 +211,12 @@ impl Report {
             .iter()
             .flat_map(|&group| self.remarks_on(group))
             .collect();
-        for (what, metric) in [
-            ("learning rate", "learning_rate_spread"),
-            ("weight decay", "weight_decay_spread"),
+        for (what, spread) in [
+            ("learning rate", self.learning_rate_spread),
+            ("weight decay", self.weight_decay_spread),
         ] {
-            // Every group has the same: the first that has a reading speaks.
-            let spread = groups
-                .iter()
-                .find_map(|&group| self.get(group, metric).and_then(Reading::ready));
-            if let Some(spread) = spread.filter(|e| e.value > SCHEDULE_SPREAD) {
-                remarks.push(Remark::Schedule {
-                    what,
-                    spread: spread.value,
-                });
+            if let Some(spread) = spread.filter(|&spread| spread > SCHEDULE_SPREAD) {
+                remarks.push(Remark::Schedule { what, spread });
             }
         }
         if self.sampling == Sampling::Reshuffled {

@@ -236,7 +236,9 @@ impl Sums {
         let scale = |count: &mut f64, whole: f64, sums: &mut [&mut f64]| {
             if *count > 0.0 && *count < whole {
                 let factor = whole / *count;
-                sums.iter_mut().for_each(|sum| **sum *= factor);
+                for sum in sums {
+                    **sum *= factor;
+                }
                 *count = whole;
             }
         };

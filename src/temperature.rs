@@ -15,7 +15,7 @@
 //! | thermometer | needs | exact for | lies when |
 //! |---|---|---|---|
 //! | [`noise`] | a second gradient | any loss | batches are drawn without replacement: slow modes are colder than it says |
-//! | [`midpoint`] | three consecutive steps | any stationary quadratic, any μ | Nesterov; strongly anharmonic losses, by O(η²) |
+//! | [`midpoint`] | three consecutive steps | any stationary quadratic, any μ | Nesterov; strongly anharmonic losses, by O(η²); decoupled decay under momentum reads low by up to ηλ/(1−μ) |
 //! | [`kinetic`] | two consecutive steps | reads T/(1 − e), e the edge ratio | near the edge of stability it reads high |
 //! | [`virial`] | a centre | stationary states, reads as `kinetic` | anything still drifts: it reads the drift |
 //! | [`calorimetric`] | the same batch's loss after the step | any loss under additive noise | dropout or augmentation differ between the two evaluations |
@@ -53,6 +53,20 @@ pub struct Spread {
     pub steps: u64,
     /// √(2/steps): relative scatter of each temperature under Gaussian noise.
     pub sampling: f64,
+}
+
+impl std::fmt::Display for Spread {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "temperatures of {} coordinates: mean {:.4e}, quantiles",
+            self.coordinates, self.mean
+        )?;
+        for (level, value) in Self::LEVELS.iter().zip(self.quantiles) {
+            write!(f, " {:.0}% {value:.3e}", 100.0 * level)?;
+        }
+        Ok(())
+    }
 }
 
 impl Spread {

@@ -144,7 +144,7 @@ impl Ar1 {
         // positive terms, and a run through the bits of n.
         let (mut sum, mut geometric, mut power) = (0.0, 0.0, 1.0);
         for bit in (0..u64::BITS - n.leading_zeros()).rev() {
-            sum += sum + 2.0 * rho * geometric * geometric;
+            sum = 2.0 * (sum + rho * geometric * geometric);
             geometric += power * geometric;
             power *= power;
             if (n >> bit) & 1 == 1 {

@@ -31,7 +31,7 @@
 //! are those of the stationary state; a simulation started elsewhere needs 1/(η a) steps of its
 //! softest mode to get there ([`HarmonicBath::stationary_sampler`] starts inside it).
 
-use nalgebra::{DMatrix, Matrix2, Matrix4, SymmetricEigen, Vector4};
+use nalgebra::{DMatrix, Matrix2, SymmetricEigen, Vector4};
 
 use crate::random::Random;
 use crate::{Decay, Error, Optimizer, Step};
@@ -142,9 +142,9 @@ impl HarmonicConfig {
             // The others were refused.
             _ => (damped, mu),
         };
-        let (shift, keep) = match self.decay {
-            Decay::Coupled => (self.weight_decay, 1.0),
-            Decay::Decoupled => (0.0, 1.0 - self.learning_rate * self.weight_decay),
+        let (shift, shrink) = match self.decay {
+            Decay::Coupled => (self.weight_decay, 0.0),
+            Decay::Decoupled => (0.0, self.learning_rate * self.weight_decay),
         };
         Coefficients {
             eta: self.learning_rate,
@@ -153,7 +153,7 @@ impl HarmonicConfig {
             beta,
             gamma: damped,
             shift,
-            keep,
+            shrink,
         }
     }
 }
@@ -167,19 +167,19 @@ struct Coefficients {
     gamma: f64,
     /// Coupled decay, added to each curvature.
     shift: f64,
-    /// 1 − ηλ for decoupled decay, else 1.
-    keep: f64,
+    /// ηλ for decoupled decay, else 0.
+    shrink: f64,
 }
 
 impl Coefficients {
-    /// F of a mode with curvature `a` (decay not included).
-    fn map(&self, a: f64) -> Matrix2<f64> {
+    /// F − 1 of a mode with curvature `a` (decay not included): F itself would round slow modes away.
+    fn change(&self, a: f64) -> Matrix2<f64> {
         let a = a + self.shift;
         Matrix2::new(
-            self.keep - self.eta * self.alpha * a,
+            -self.shrink - self.eta * self.alpha * a,
             -self.eta * self.beta,
             self.gamma * a,
-            self.mu,
+            self.mu - 1.0,
         )
     }
 
@@ -218,7 +218,7 @@ impl HarmonicBath {
     ///
     /// # Errors
     /// [`Error::Empty`], [`Error::LengthMismatch`] unless both are d×d for one d ≥ 1,
-    /// [`Error::NonFinite`], and [`Error::OutOfRange`] unless both are symmetric, A is positive definite
+    /// [`Error::NonFinite`], and [`Error::OutOfRange`] unless both are symmetric, A is positive definite (to 1e−13)
     /// and Σ positive semidefinite with tr Σ > 0 (both to 1e−10 of their scale), or for the optimiser's parameters.
     pub fn new(hessian: &[f64], noise: &[f64], config: HarmonicConfig) -> Result<Self, Error> {
         config.validate()?;
@@ -241,11 +241,12 @@ impl HarmonicBath {
         }
         let (curvatures, basis) = eigen("the Hessian", dim, hessian)?;
         let softest = curvatures.iter().copied().fold(f64::INFINITY, f64::min);
+        let stiffest = curvatures.iter().copied().fold(0.0, f64::max);
         check(
             "smallest eigenvalue of the Hessian",
             softest,
-            "a positive number",
-            |a| a > 0.0,
+            "a positive number, at least 1e-13 of the largest",
+            |a| a > 0.0 && a >= 1e-13 * stiffest,
         )?;
         let (strengths, directions) = eigen("the noise covariance", dim, noise)?;
         let largest = strengths.iter().copied().fold(0.0, f64::max);
@@ -322,7 +323,7 @@ impl HarmonicBath {
         let coefficients = self.config.coefficients();
         self.curvatures
             .iter()
-            .map(|&a| spectral_radius(&coefficients.map(a)))
+            .map(|&a| spectral_radius(&(Matrix2::identity() + coefficients.change(a))))
             .fold(0.0, f64::max)
     }
 
@@ -348,9 +349,10 @@ impl HarmonicBath {
         ];
         for (i, &a) in self.curvatures.iter().enumerate() {
             for (j, &b) in self.curvatures.iter().enumerate() {
-                let (f, h) = (coefficients.map(a), coefficients.map(b));
-                // vec(C) = (F_i (x) F_j) vec(C) + vec(Q), C = [ww, wv, vw, vv] of the pair.
-                let system = Matrix4::identity() - f.kronecker(&h);
+                let (f, h) = (coefficients.change(a), coefficients.change(b));
+                // vec(C) = (F_i (x) F_j) vec(C) + vec(Q), C = [ww, wv, vw, vv] of the pair; F = 1 + f.
+                let one = Matrix2::<f64>::identity();
+                let system = -(f.kronecker(&one) + one.kronecker(&h) + f.kronecker(&h));
                 let source = Vector4::new(
                     kick[0] * kick[0],
                     kick[0] * kick[1],
@@ -371,12 +373,16 @@ impl HarmonicBath {
         }
         let [ww, wv, vv] = modes.map(|c| &self.basis * c * self.basis.transpose());
         let moments = HarmonicMoments::new(self, &ww, &wv, &vv);
-        let size = moments.square_step + moments.square_midpoint + moments.virial;
+        let extreme = moments
+            .weight
+            .iter()
+            .chain(&moments.velocity)
+            .fold(moments.square_step, |sum, x| sum + x.abs());
         check(
             "scale of the stationary moments",
-            size,
-            "one whose squares stay in the range of f64",
-            |_| true,
+            extreme,
+            "one whose squares stay in the range of f64: rescale loss or learning rate",
+            |_| moments.square_step > 1e-280 && moments.square_midpoint > 1e-280,
         )?;
         Ok(moments)
     }
@@ -475,14 +481,14 @@ impl HarmonicMoments {
             let mixed = x * wv * y.transpose();
             x * ww * x.transpose() + &mixed + mixed.transpose() + y * vv * y.transpose()
         };
-        // w' = keep w - eta alpha (total w + xi) - eta beta v.
-        let to_w = &identity * c.keep - &total * (c.eta * c.alpha);
+        // w' - w = step_w w + to_w_v v + kick_w xi.
+        let step_w = &identity * (-c.shrink) - &total * (c.eta * c.alpha);
+        let to_w = &identity + &step_w;
         let to_w_v = &identity * (-c.eta * c.beta);
         let kick_w = -c.eta * c.alpha;
-        let step_w = &to_w - &identity;
         let step = cov(&step_w, &to_w_v) + &sigma * (kick_w * kick_w);
         // Two steps on: w'' - w = (rows of F^2 - 1) (w, v) + (row of F) G xi + G xi'.
-        let twice_w = &to_w * &to_w + &to_w_v * &total * c.gamma - &identity;
+        let twice_w = &step_w * 2.0 + &step_w * &step_w + &to_w_v * &total * c.gamma;
         let twice_v = &to_w * &to_w_v + &to_w_v * c.mu;
         let carried = &to_w * kick_w + &to_w_v * c.gamma;
         let two_steps = cov(&twice_w, &twice_v)
@@ -773,7 +779,7 @@ impl HarmonicSampler {
             .zip(&self.gradient)
         {
             let force = g + c.shift * w;
-            *next = c.keep * w - c.eta * (c.alpha * force + c.beta * v);
+            *next = (1.0 - c.shrink) * w - c.eta * (c.alpha * force + c.beta * v);
         }
         check(
             "squared norm of the weights after the step",
@@ -817,7 +823,9 @@ impl HarmonicSampler {
 
 /// R z.
 fn draw_noise(root: &[f64], random: &mut Random, normals: &mut [f64], out: &mut [f64]) {
-    normals.iter_mut().for_each(|z| *z = random.normal());
+    for z in normals.iter_mut() {
+        *z = random.normal();
+    }
     for (x, row) in out.iter_mut().zip(root.chunks_exact(normals.len().max(1))) {
         *x = dot(row, normals);
     }
@@ -902,7 +910,7 @@ mod tests {
         let sigma = matrix(d, &bath.noise);
         let mut f = DMatrix::zeros(2 * d, 2 * d);
         f.view_mut((0, 0), (d, d))
-            .copy_from(&(&identity * c.keep - &a * (c.eta * c.alpha)));
+            .copy_from(&(&identity * (1.0 - c.shrink) - &a * (c.eta * c.alpha)));
         f.view_mut((0, d), (d, d))
             .copy_from(&(&identity * (-c.eta * c.beta)));
         f.view_mut((d, 0), (d, d)).copy_from(&(&a * c.gamma));

@@ -1,1 +1,9 @@
 //! Laws of the module `equilibrium`.
+
+mod calibration;
+mod degenerate;
+mod golden;
+mod series;
+mod simulation;
+mod thermal;
+mod verdict;

@@ -6,6 +6,7 @@ use thermograd::{Decay, Error, Optimizer};
 
 use super::{assert_agrees, assert_close, dot};
 
+#[expect(clippy::unwrap_used, reason = "a helper of tests alone")]
 fn one(a: f64, s2: f64, config: HarmonicConfig) -> HarmonicMoments {
     HarmonicBath::new(&[a], &[s2], config)
         .unwrap()
@@ -63,6 +64,54 @@ fn heavy_ball_in_one_dimension() {
 /// The bare learning rate behind a dampened one.
 fn config_rate(damped: f64, tau: f64) -> f64 {
     damped / (1.0 - tau)
+}
+
+#[test]
+fn slow_modes_keep_their_digits() {
+    for mu in [0.0, 0.9] {
+        let (a, s2, eta) = (1e-8, 2.0, 1e-6);
+        let m = one(a, s2, HarmonicConfig::new(eta).momentum(mu));
+        let t0 = eta * s2 / (2.0 * (1.0 - mu));
+        assert_close("midpoint", m.midpoint_temperature(), t0, 1e-9);
+        assert_close("virial", m.virial_temperature(), t0, 1e-9);
+        assert_close("calorimetric", m.calorimetric_temperature(), t0, 1e-9);
+    }
+}
+
+#[test]
+fn extreme_scales_give_numbers_or_errors() {
+    let scales = [1e-300, 1e-150, 1e-50, 1.0, 1e50, 1e99];
+    for a in scales {
+        for s2 in scales {
+            for eta in scales {
+                for mu in [0.0, 0.9] {
+                    let Ok(bath) =
+                        HarmonicBath::new(&[a], &[s2], HarmonicConfig::new(eta).momentum(mu))
+                    else {
+                        continue;
+                    };
+                    assert!(!bath.spectral_radius().is_nan() && !bath.temperature().is_nan());
+                    let Ok(m) = bath.stationary() else { continue };
+                    for x in [
+                        m.midpoint_temperature(),
+                        m.kinetic_temperature(),
+                        m.virial_temperature(),
+                        m.calorimetric_temperature(),
+                        m.edge_ratio(),
+                        m.half_square_lag_sum(),
+                        m.half_square_lag_difference(),
+                    ] {
+                        assert!(x.is_finite(), "{a:e} {s2:e} {eta:e} {mu}: {m:?}");
+                    }
+                    let Ok(mut run) = bath.stationary_sampler(1) else {
+                        continue;
+                    };
+                    let _ = run.step();
+                    assert!(run.loss().is_finite() && run.batch_loss().is_finite());
+                }
+            }
+        }
+    }
 }
 
 #[test]

@@ -26,6 +26,7 @@ const fn sphere(effective_learning_rate: f64) -> GasProtocol {
 }
 
 /// A gas brought to its stationary radius and left there for some memory times.
+#[expect(clippy::unwrap_used, reason = "a helper of tests alone")]
 fn settled(config: IsotropicGasConfig, steps: usize) -> IsotropicGas {
     let radius = *config.stationary_radius().ready().unwrap();
     let mut gas = config.radius(radius).build().unwrap();
@@ -400,7 +401,7 @@ fn same_batch_loss_falls_along_the_gradient() {
 
 #[test]
 fn calorimetry_reads_the_temperature() {
-    // <q> = -2 T (d - 1), less the curvature of the linear batch loss: 1 - |g|^2 eta^2 / r^2 ... = cos-like terms.
+    // <q> = -2 T (d - 1) for small steps: the batch loss is curved by the sphere, an error of eta lambda.
     let config = IsotropicGasConfig::new(400, fixed(0.01, 0.2)).seed(6);
     let mut gas = settled(config, 1000);
     let drops: Vec<f64> = (0..8000)

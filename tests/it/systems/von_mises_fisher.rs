@@ -22,7 +22,7 @@ fn golden_values() {
         assert_close(&name("C"), system.heat_capacity(), c, 1e-11);
         rows += 1;
     }
-    assert_eq!(rows, 91);
+    assert_eq!(rows, 131);
 }
 
 #[test]
