@@ -31,6 +31,7 @@ const FEWEST_INDEPENDENT: f64 = 16.0;
 
 /// A run of steps: their sum, and the one among them that stands for a single step.
 #[derive(Debug, Clone, Copy, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 struct Block {
     total: Ensemble,
     sample: Ensemble,
@@ -48,6 +49,7 @@ impl Block {
 
 /// The steps of one window in a fixed number of blocks.
 #[derive(Debug, Clone)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Blocks {
     full: Vec<Block>,
     open: Block,
@@ -70,6 +72,28 @@ impl Blocks {
         self.open = Block::default();
         self.open_len = 0;
         self.block_len = 1;
+    }
+
+    /// Refuses what no window of at most `steps` steps can hold.
+    #[cfg(feature = "serde")]
+    pub(crate) fn check(&self, steps: u64) -> Result<(), String> {
+        let lengths = self.block_len.is_power_of_two()
+            && self.block_len <= crate::checkpoint::MOST
+            && self.open_len < self.block_len
+            && self.full.len() < FULL;
+        if !lengths || self.len() > steps {
+            return Err("lengths of its blocks".to_owned());
+        }
+        let open = (&self.open, self.open_len);
+        let full = self.full.iter().map(|block| (block, self.block_len));
+        for (i, (block, len)) in full.chain([open]).enumerate() {
+            block
+                .total
+                .check(len)
+                .and_then(|()| block.sample.check(1))
+                .map_err(|place| format!("block {i}, {place}"))?;
+        }
+        Ok(())
     }
 
     /// Steps taken in.

@@ -9,7 +9,8 @@
 //! hyper-parameters, and ratios are taken after: the mean of ratios is biased, and a learning
 //! rate that changes belongs to the step that it moved.
 
-use crate::{Decay, Optimizer, Protocol, Reason, Step, Sums, Symmetry};
+use crate::optimizer::why_not;
+use crate::{Decay, Optimizer, Protocol, Reason, Sampling, Step, Sums, Symmetry};
 
 /// What a step may bring beyond weights and loss.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -17,8 +18,12 @@ use crate::{Decay, Optimizer, Protocol, Reason, Step, Sums, Symmetry};
 pub enum Input {
     /// The gradient of every parameter of the group.
     Gradient,
-    /// A second, independent gradient at the same weights.
+    /// A second, independent gradient at the same weights, or a noise estimate in its place.
     SecondGradient,
+    /// The diagonal preconditioner, under a rule that has one.
+    Preconditioner,
+    /// B.
+    BatchSize,
     /// η.
     LearningRate,
     /// λ.
@@ -43,6 +48,8 @@ impl Input {
         match self {
             Self::Gradient => ("the gradient", Moment::GradientNormSquared),
             Self::SecondGradient => ("a second gradient", Moment::NoiseTrace),
+            Self::Preconditioner => ("the preconditioner", Moment::PreconditionedGradient),
+            Self::BatchSize => ("the batch size", Moment::BatchSize),
             Self::LearningRate => ("the learning rate", Moment::LearningRate),
             Self::WeightDecay => ("the weight decay", Moment::WeightDecay),
             Self::TwoSteps => ("a run of two consecutive steps", Moment::StepSquared),
@@ -70,6 +77,13 @@ macro_rules! moments {
         impl Moment {
             /// All moments, in the order of [`Ensemble::to_array`].
             pub const ALL: [Self; [$(stringify!($name)),*].len()] = [$(Self::$name),*];
+
+            /// Its name, as in stored ensembles.
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $(Self::$name => stringify!($name),)*
+                }
+            }
 
             /// What a step must bring for the moment to be known.
             pub const fn inputs(self) -> &'static [Input] {
@@ -114,8 +128,18 @@ moments! {
     VirialRatio: [Gradient],
     /// Unbiased tr Σ of the step's gradient: |g − g₂|²/2.
     NoiseTrace: [SecondGradient],
-    /// m tr Σ/2 with the mobility m: d·T of the bath.
+    /// m tr(DΣ)/2 with the mobility m: d·T of the bath.
     NoiseHeat: [SecondGradient, LearningRate],
+    /// B, the examples behind the gradient.
+    BatchSize: [BatchSize],
+    /// tr Σ of one example: tr Σ/(1/B), or tr Σ/(1/B − 1/N) without replacement.
+    ExampleNoise: [SecondGradient, BatchSize],
+    /// tr(DΣ) of one example, D = 1 without a preconditioner.
+    ExampleHeat: [SecondGradient, BatchSize],
+    /// g·Dg₂, unbiased for the squared mean gradient in the optimiser's metric.
+    PreconditionedSignal: [SecondGradient],
+    /// g·Dg, where D was given.
+    PreconditionedGradient: [Preconditioner],
     /// Unbiased squared mean gradient: g·g₂.
     SignalSquared: [SecondGradient],
     /// |w|² tr Σ: the noise on the unit sphere.
@@ -126,6 +150,11 @@ moments! {
     GasRadiusFourth: [SecondGradient, LearningRate, WeightDecay],
     /// f|w|²|g|²: r*⁴ with the mean gradient's share.
     RadiusFourth: [Gradient, LearningRate, WeightDecay],
+    /// f tr(D²Σ), or fd where D was not given: r*² of the gas under a rule that sets its own
+    /// step length.
+    GasRadiusSquared: [LearningRate, WeightDecay],
+    /// f|Dg|², or r*² = (η²|u|² − 2η(1−ηλ)w·u)/(ηλ(2−ηλ)) from the update itself.
+    RadiusSquared: [LearningRate, WeightDecay],
     /// |w|²/f: what decay takes from the norm, in units of |g|².
     NormLoss: [Gradient, LearningRate, WeightDecay],
     /// m|g + g₋₁|²/4.
@@ -146,6 +175,32 @@ moments! {
     CentredVirial: [Gradient, WeightDecay, Centre],
     /// c·(g + pw): zero in a stationary state, and a drift otherwise.
     CentreForce: [Gradient, WeightDecay, Centre],
+    /// w₋₁·Δ.
+    StepAlong: [TwoSteps],
+    /// λ|w₋₁|², whatever the rule.
+    DecayNormSquared: [LearningRate, WeightDecay, TwoSteps],
+    /// w₋₁·u with the update u = −Δ/η − λw₋₁, whatever the rule.
+    UpdateVirial: [LearningRate, WeightDecay, TwoSteps],
+    /// |Δ|²/(2η): d·T of the displacements as if each were a kick of its own.
+    UpdateHeat: [LearningRate, TwoSteps],
+    /// ln η.
+    LogRate: [LearningRate],
+    /// (ln η)².
+    LogRateSquared: [LearningRate],
+    /// ln λ.
+    LogDecay: [WeightDecay],
+    /// (ln λ)².
+    LogDecaySquared: [WeightDecay],
+    /// Steps under Nesterov's rule.
+    NesterovSteps: [],
+    /// Steps under Adam.
+    AdamSteps: [],
+    /// Steps under a preconditioned heavy ball.
+    PreconditionedSteps: [],
+    /// Steps under a rule known by its update alone.
+    UpdateSteps: [],
+    /// Steps of an epoch that is shuffled once and then cut into batches.
+    ReshuffledSteps: [],
     /// Loss of the previous batch after its update minus before: the heat q.
     Heat: [PreviousBatchLoss],
     /// −q/(2(1−μ)): d·T of the calorimeter.
@@ -250,8 +305,41 @@ impl Ensemble {
         ensemble
     }
 
+    #[cfg(feature = "serde")]
+    pub(crate) const fn entry(&self, moment: Moment) -> (f64, f64) {
+        (self.counts[moment as usize], self.sums[moment as usize])
+    }
+
+    #[cfg(feature = "serde")]
+    pub(crate) const fn set(&mut self, moment: Moment, count: f64, sum: f64) {
+        self.counts[moment as usize] = count;
+        self.sums[moment as usize] = sum;
+    }
+
     /// Why a moment was in no step.
     pub(crate) fn why_absent(&self, moment: Moment) -> Reason {
+        let markers = [
+            Moment::NesterovSteps,
+            Moment::AdamSteps,
+            Moment::PreconditionedSteps,
+            Moment::UpdateSteps,
+        ];
+        for rule in markers {
+            if self.count(rule) > 0.0
+                && let Some(why) = why_not(rule, moment)
+                && !(moment == Moment::RelaxationRate && self.mean(Moment::WeightDecay).is_none())
+            {
+                return Reason::Optimizer(why);
+            }
+        }
+        let preconditioned =
+            self.count(Moment::AdamSteps) + self.count(Moment::PreconditionedSteps) > 0.0;
+        if preconditioned
+            && self.count(Moment::PreconditionedGradient) == 0.0
+            && moment.is_weighted()
+        {
+            return Reason::Missing("the preconditioner");
+        }
         for input in moment.inputs() {
             let (what, evidence) = input.evidence();
             match self.mean(evidence) {
@@ -263,7 +351,7 @@ impl Ensemble {
             }
         }
         if moment.inputs().contains(&Input::LearningRate) {
-            Reason::Optimizer("no formula for this rule, protocol or step size")
+            Reason::Optimizer("no formula for this rule, protocol, decay or step size")
         } else {
             Reason::Degenerate("the weights or the gradient are zero")
         }
@@ -302,14 +390,23 @@ impl Ensemble {
         self.push_losses(step, before);
         let facts = Facts::of(step);
         let given = |count: f64| count > 0.0 && count == sums.w_count;
+        if let Some(marker) = step.optimizer.marker() {
+            self.add(marker, 1.0);
+        }
+        if step.sampling == Sampling::Reshuffled {
+            self.add(M::ReshuffledSteps, 1.0);
+        }
 
         let r2 = sums.w_w;
+        let weighted = Weighted::of(step.optimizer, step.decay, sums);
         self.add(M::NormSquared, r2);
         self.add(M::Norm, r2.sqrt());
         self.add_some(M::LearningRate, step.learning_rate);
         self.add_some(M::WeightDecay, step.weight_decay);
         self.add_some(M::Pressure, facts.pressure);
-        self.add_some(M::PressureNormSquared, facts.pressure.map(|p| p * r2));
+        let decayed = facts.pressure.zip(weighted.decayed).map(|(p, w2)| p * w2);
+        self.add_some(M::PressureNormSquared, decayed);
+        self.push_schedule(step);
         let radius = facts.radius_factor;
         // r*⁴ = f·M is the law of a fixed learning rate.
         let fixed_rate =
@@ -322,33 +419,36 @@ impl Ensemble {
                 self.add(M::VirialRatio, sums.w_g.abs() / (r2.sqrt() * g2.sqrt()));
             }
             self.add(M::UnitMoment, r2 * g2);
-            self.add_some(M::RadiusFourth, fixed_rate(radius.map(|f| f * r2 * g2)));
-            self.add_some(M::NormLoss, radius.map(|f| r2 / f));
-            self.push_sphere(step, sums);
+            if !step.optimizer.is_preconditioned() {
+                self.add_some(M::RadiusFourth, fixed_rate(radius.map(|f| f * r2 * g2)));
+                self.add_some(M::NormLoss, radius.map(|f| r2 / f));
+            } else if given(sums.d_count) {
+                self.add(M::PreconditionedGradient, sums.g_g_d);
+                // |Dg|²/|g|² turns the balance of the norm into units of |g|².
+                let ratio = Some(sums.dg_dg / g2).filter(|ratio| *ratio > 0.0);
+                self.add_some(
+                    M::NormLoss,
+                    radius.zip(ratio).map(|(f, ratio)| r2 / (f * ratio)),
+                );
+            }
+            self.push_sphere(step, sums, &facts);
         }
-        if given(sums.g2_count) {
-            let trace = 0.5 * sums.noise;
-            self.add(M::NoiseTrace, trace);
-            self.add(M::SignalSquared, sums.g_g2);
-            self.add(M::UnitNoise, r2 * trace);
-            self.add_some(M::NoiseHeat, facts.mobility.map(|m| 0.5 * m * trace));
-            self.add_some(
-                M::GasRadiusFourth,
-                fixed_rate(radius.map(|f| f * r2 * trace)),
-            );
-        }
+        self.push_noise(step, sums, &facts);
+        self.push_own_length(step, sums, &facts, dof);
         if given(sums.centre_count)
             && given(sums.g_count)
             && let Some(p) = facts.pressure
+            && let Some((w2, centred_w)) = weighted.decayed.zip(weighted.centred)
         {
-            let centred = sums.centred_g + p * sums.centred_w;
+            let centred = sums.centred_g + p * centred_w;
             self.add(M::CentredVirial, centred);
-            self.add(M::CentreForce, sums.w_g + p * r2 - centred);
+            self.add(M::CentreForce, sums.w_g + p * w2 - centred);
         }
         if given(sums.lag_count) {
             self.add(M::LagProduct, sums.g_g1);
             // Exact without momentum only.
-            let mobility = facts.mobility.filter(|_| step.optimizer.momentum() == 0.0);
+            let plain = step.optimizer.momentum() == 0.0 && !step.optimizer.is_preconditioned();
+            let mobility = facts.mobility.filter(|_| plain);
             self.add_some(M::LagSumHeat, mobility.map(|m| 0.25 * m * sums.lag_sum));
             self.add_some(
                 M::LagDifferenceHeat,
@@ -359,6 +459,91 @@ impl Ensemble {
             self.push_displacements(before, sums);
         }
         self.push_relaxation(step, sums);
+    }
+
+    /// Logarithms of what a schedule changes.
+    fn push_schedule(&mut self, step: &Step) {
+        use Moment as M;
+        for (value, first, second) in [
+            (step.learning_rate, M::LogRate, M::LogRateSquared),
+            (step.weight_decay, M::LogDecay, M::LogDecaySquared),
+        ] {
+            if let Some(value) = value.filter(|&value| value > 0.0) {
+                let log = value.ln();
+                self.add(first, log);
+                self.add(second, log * log);
+            }
+        }
+    }
+
+    /// Gradient noise, from an estimate made elsewhere or from a second gradient.
+    fn push_noise(&mut self, step: &Step, sums: &Sums, facts: &Facts) {
+        use Moment as M;
+        let given = |count: f64| count > 0.0 && count == sums.w_count;
+        let second = given(sums.g2_count);
+        let (trace, signal) = if given(sums.trace_count) {
+            (sums.trace, sums.signal)
+        } else if second {
+            (0.5 * sums.noise, sums.g_g2)
+        } else {
+            return;
+        };
+        let r2 = sums.w_w;
+        self.add(M::NoiseTrace, trace);
+        self.add(M::SignalSquared, signal);
+        self.add(M::UnitNoise, r2 * trace);
+        let preconditioned = step.optimizer.is_preconditioned();
+        let (heat, along) = if !preconditioned {
+            (Some(trace), Some(signal))
+        } else if second && given(sums.d_count) {
+            (Some(0.5 * sums.noise_d), Some(sums.g_g2_d))
+        } else {
+            (None, None)
+        };
+        self.add_some(
+            M::NoiseHeat,
+            facts.mobility.zip(heat).map(|(m, heat)| 0.5 * m * heat),
+        );
+        self.add_some(M::PreconditionedSignal, along);
+        if let Some(share) = step.batch_share() {
+            self.add(M::ExampleNoise, trace / share);
+            self.add_some(M::ExampleHeat, heat.map(|heat| heat / share));
+        }
+        if step.protocol == Protocol::FixedLearningRate && !preconditioned {
+            self.add_some(
+                M::GasRadiusFourth,
+                facts.radius_factor.map(|f| f * r2 * trace),
+            );
+        }
+    }
+
+    /// The stationary norm under rules whose step does not shrink as the weights grow.
+    fn push_own_length(&mut self, step: &Step, sums: &Sums, facts: &Facts, dof: f64) {
+        use Moment as M;
+        let given = |count: f64| count > 0.0 && count == sums.w_count;
+        if step.protocol != Protocol::FixedLearningRate {
+            return;
+        }
+        if step.optimizer.is_preconditioned() {
+            let Some(factor) = facts.radius_factor else {
+                return;
+            };
+            if given(sums.d_count) {
+                self.add(M::RadiusSquared, factor * sums.dg_dg);
+                if given(sums.g2_count) {
+                    self.add(M::GasRadiusSquared, factor * 0.5 * sums.d_noise);
+                }
+            } else if matches!(step.optimizer, Optimizer::Adam { .. }) {
+                self.add(M::GasRadiusSquared, factor * dof);
+            }
+        } else if step.optimizer == Optimizer::Update
+            && given(sums.u_count)
+            && let (Some(rate), Some(decay)) = (step.learning_rate, step.weight_decay)
+        {
+            let x = rate * decay;
+            let square = rate * rate * sums.u_u - 2.0 * rate * (1.0 - x) * sums.w_u;
+            self.add(M::RadiusSquared, square / (x * (2.0 - x)));
+        }
     }
 
     fn push_losses(&mut self, step: &Step, before: Option<&Step>) {
@@ -373,23 +558,36 @@ impl Ensemble {
         if let (Some(before), Some(after)) = (before, step.previous_batch_loss) {
             let heat = after - before.loss;
             self.add(M::Heat, heat);
-            self.add(
-                M::CalorimetricHeat,
-                -heat * before.optimizer.calorimetric_factor(),
-            );
+            let factor = before.optimizer.calorimetric_factor();
+            self.add_some(M::CalorimetricHeat, factor.map(|f| -heat * f));
         }
     }
 
     /// Pressure that the gradient alone exerts on the sphere |w| = const.
-    fn push_sphere(&mut self, step: &Step, sums: &Sums) {
+    fn push_sphere(&mut self, step: &Step, sums: &Sums, facts: &Facts) {
         use Moment as M;
         let (r2, g2) = (sums.w_w, sums.g_g);
-        let Some(rate) = step.learning_rate.filter(|&rate| rate > 0.0 && r2 > 0.0) else {
+        let Some((rate, mobility)) = step
+            .learning_rate
+            .zip(facts.mobility)
+            .filter(|&(rate, _)| rate > 0.0 && r2 > 0.0)
+        else {
             return;
         };
+        if step.optimizer.is_preconditioned() {
+            if sums.d_count == sums.w_count && sums.w_w_d > 0.0 {
+                let push = 0.5 * mobility * sums.g_g_d;
+                self.add(M::MechanicalPressure, push / sums.w_w_d);
+            }
+            return;
+        }
         let angle2 = rate * rate * g2 / r2;
         self.add(M::StepAngleSquared, angle2);
-        self.add(M::MechanicalPressure, angle2 / (2.0 * rate));
+        self.add(M::MechanicalPressure, 0.5 * mobility * g2 / r2);
+        // The other two are forms of a single step without memory.
+        if step.optimizer.momentum() > 0.0 {
+            return;
+        }
         // √(1+x) − 1 as x/(√(1+x) + 1): no cancellation for small steps.
         let growth = angle2 - 2.0 * rate * sums.w_g / r2;
         if growth >= -1.0 {
@@ -411,14 +609,22 @@ impl Ensemble {
         use Moment as M;
         let facts = Facts::of(before);
         let given = |count: f64| count > 0.0 && count == sums.w_count;
+        let weighted = Weighted::of(before.optimizer, before.decay, sums);
         if given(sums.step_count) {
             self.add(M::StepSquared, sums.step_step);
-            self.add_some(
-                M::KineticHeat,
-                facts.kinetic_factor.map(|f| f * sums.step_step),
-            );
+            self.add(M::StepAlong, sums.previous_step);
+            let kinetic = facts.kinetic_factor.zip(weighted.step);
+            self.add_some(M::KineticHeat, kinetic.map(|(f, step2)| f * step2));
             let r2 = sums.w_w;
             let before2 = r2 - 2.0 * sums.previous_step - sums.step_step;
+            if let Some(rate) = before.learning_rate.filter(|&rate| rate > 0.0) {
+                self.add(M::UpdateHeat, 0.5 * sums.step_step / rate);
+                if let Some(decay) = before.weight_decay {
+                    let pull = decay * before2.max(0.0);
+                    self.add(M::DecayNormSquared, pull);
+                    self.add(M::UpdateVirial, -sums.previous_step / rate - pull);
+                }
+            }
             if r2 > 0.0 && before2 > 0.0 {
                 let (r, r1) = (r2.sqrt(), before2.sqrt());
                 let radial = (r2 - before2) / (r + r1);
@@ -430,10 +636,8 @@ impl Ensemble {
         }
         if given(sums.midpoint_count) {
             self.add(M::StepProduct, sums.step_step1);
-            self.add_some(
-                M::MidpointHeat,
-                facts.midpoint_factor.map(|f| f * sums.midpoint_midpoint),
-            );
+            let midpoint = facts.midpoint_factor.zip(weighted.midpoint);
+            self.add_some(M::MidpointHeat, midpoint.map(|(f, mid2)| f * mid2));
         }
     }
 
@@ -478,8 +682,10 @@ impl Facts {
             .zip(step.weight_decay)
             .and_then(|(rate, lambda)| rule.radius_factor(rate, lambda, decay));
         Self {
-            mobility: rate.map(|rate| rule.mobility(rate)),
-            pressure: step.weight_decay.map(|lambda| rule.pressure(lambda, decay)),
+            mobility: rate.and_then(|rate| rule.mobility(rate)),
+            pressure: step
+                .weight_decay
+                .and_then(|lambda| rule.pressure(lambda, decay)),
             radius_factor,
             midpoint_factor: rate.and_then(|rate| rule.midpoint_factor(rate)),
             kinetic_factor: rate.and_then(|rate| rule.kinetic_factor(rate)),
@@ -487,19 +693,94 @@ impl Facts {
     }
 }
 
+/// Squares in the optimiser's metric: weighted by D⁻¹ under a preconditioner, `None` where it
+/// has one that was not given.
+struct Weighted {
+    /// What the decay's potential is made of: plain for coupled decay.
+    decayed: Option<f64>,
+    centred: Option<f64>,
+    step: Option<f64>,
+    midpoint: Option<f64>,
+}
+
+impl Weighted {
+    fn of(rule: Optimizer, decay: Decay, sums: &Sums) -> Self {
+        let known = sums.d_count == sums.w_count;
+        let choose = |weighted: bool, plain: f64, by_d: f64| {
+            if weighted {
+                known.then_some(by_d)
+            } else {
+                Some(plain)
+            }
+        };
+        let weighted = rule.is_preconditioned();
+        let decoupled = weighted && decay == Decay::Decoupled;
+        Self {
+            decayed: choose(decoupled, sums.w_w, sums.w_w_d),
+            centred: choose(decoupled, sums.centred_w, sums.centred_w_d),
+            step: choose(weighted, sums.step_step, sums.step_step_d),
+            midpoint: choose(weighted, sums.midpoint_midpoint, sums.midpoint_d),
+        }
+    }
+}
+
+impl Moment {
+    /// Whether the moment is made of squares in the optimiser's metric.
+    const fn is_weighted(self) -> bool {
+        matches!(
+            self,
+            Self::NoiseHeat
+                | Self::KineticHeat
+                | Self::MidpointHeat
+                | Self::PressureNormSquared
+                | Self::CentredVirial
+                | Self::CentreForce
+                | Self::NormLoss
+                | Self::RadiusSquared
+                | Self::ExampleHeat
+                | Self::PreconditionedSignal
+                | Self::MechanicalPressure
+        )
+    }
+}
+
 impl Step {
+    /// m/2 of this step: turns noise into heat.
+    pub(crate) fn heat_factor(&self) -> Option<f64> {
+        let rate = self.learning_rate.filter(|&rate| rate > 0.0)?;
+        Some(0.5 * self.optimizer.mobility(rate)?)
+    }
+
+    /// tr Σ over that of a single example: 1/B, or 1/B − 1/N for batches without repetition.
+    fn batch_share(&self) -> Option<f64> {
+        let share = 1.0 / self.batch_size? as f64;
+        let rest = match self.sampling {
+            Sampling::WithReplacement => 0.0,
+            Sampling::WithoutReplacement | Sampling::Reshuffled => 1.0 / self.data_set_size? as f64,
+        };
+        Some(share - rest).filter(|&share| share > 0.0)
+    }
+
     /// The rate per step at which the norm forgets where it started, or the direction on a fixed
     /// sphere; `angle2` is the squared angle η²|g|²/|w|² of the step.
     ///
-    /// Fixed learning rate: r⁴ relaxes by e^(−4mpt). Fixed effective learning rate: r² is logistic
+    /// Fixed learning rate: r⁴ relaxes by e^(−4mpt), and r² by e^(−2ηλt) under Adam, whose steps
+    /// do not shrink as the weights grow. A preconditioner of unknown making gets the slower. Fixed effective learning rate: r² is logistic
     /// with rate η_eff² M. Sphere: the overlap of directions falls as (1+η_eff² M)^(−t/2).
     pub(crate) fn relaxation_rate(&self, angle2: Option<f64>) -> Option<f64> {
         let rate = match self.protocol {
             Protocol::FixedLearningRate => {
                 let (rate, lambda) = self.learning_rate.zip(self.weight_decay)?;
-                let pressure = self.optimizer.pressure(lambda, self.decay);
-                4.0 * self.optimizer.mobility(rate) * pressure
+                let pressure = self.optimizer.pressure(lambda, self.decay)?;
+                let product = self.optimizer.mobility(rate)? * pressure;
+                match (self.optimizer.is_preconditioned(), self.decay) {
+                    (false, _) => 4.0 * product,
+                    (true, Decay::Decoupled) => 2.0 * product,
+                    (true, Decay::Coupled) => return None,
+                }
             }
+            // Closed forms of a step without preconditioner.
+            _ if self.optimizer.is_preconditioned() => return None,
             Protocol::FixedEffectiveLearningRate => angle2?,
             Protocol::FixedSphere => 0.5 * angle2?.ln_1p(),
         };

@@ -9,7 +9,7 @@
 //! step which fails leaves no trace.
 
 use crate::random::mix;
-use crate::sums::{LEAF, Sums, dot, lanes};
+use crate::sums::{LEAF, Leaf, Sums, dot, inverse_weighted, lanes};
 
 /// Observations before the first centre is taken.
 const FIRST_CENTRE: u64 = 16;
@@ -22,7 +22,26 @@ enum Store {
     Wide(Vec<f64>),
 }
 
+impl Default for Store {
+    fn default() -> Self {
+        Self::Narrow(Vec::new())
+    }
+}
+
 impl Store {
+    /// Whether it holds `len` finite values in that precision.
+    #[cfg(feature = "serde")]
+    fn holds(&self, wide: bool, len: usize) -> bool {
+        match self {
+            Self::Narrow(values) => {
+                !wide && values.len() == len && values.iter().all(|x| x.is_finite())
+            }
+            Self::Wide(values) => {
+                wide && values.len() == len && values.iter().all(|x| x.is_finite())
+            }
+        }
+    }
+
     fn new(wide: bool, len: usize) -> Self {
         if wide {
             Self::Wide(vec![0.0; len])
@@ -91,7 +110,10 @@ pub(crate) struct History {
     weights: Store,
     weights_before: Store,
     gradient: Store,
+    // What a step writes before it is taken in: nothing to store between steps.
+    #[cfg_attr(feature = "serde", serde(skip))]
     next_weights: Store,
+    #[cfg_attr(feature = "serde", serde(skip))]
     next_gradient: Store,
     /// Consecutive past steps held: 0, 1 or 2.
     depth: u8,
@@ -103,6 +125,20 @@ pub(crate) struct History {
     samples: u64,
     next_centre: u64,
     has_centre: bool,
+    heat: Heat,
+}
+
+/// Heat of each followed coordinate, D(g − g₂)²/2 times half the mobility, summed over steps.
+/// Empty until a step brings a preconditioner and a second gradient.
+#[derive(Debug, Clone, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub(crate) struct Heat {
+    #[cfg_attr(feature = "serde", serde(skip))]
+    next: Vec<f64>,
+    current: Vec<f64>,
+    steps: u64,
+    /// Of the last complete window.
+    complete: Option<(Vec<f64>, u64)>,
 }
 
 impl History {
@@ -137,7 +173,54 @@ impl History {
             samples: 0,
             next_centre: FIRST_CENTRE,
             has_centre: false,
+            heat: Heat::default(),
         }
+    }
+
+    /// Checks what was read back from storage, for positions `first .. last` after that many
+    /// steps, and makes room for the next step.
+    #[cfg(feature = "serde")]
+    pub(crate) fn restore(
+        &mut self,
+        (first, last): (usize, usize),
+        steps: u64,
+    ) -> Result<(), String> {
+        let fault = |what: &str| Err(format!("history, {what}"));
+        let inside = |&leaf: &usize| (first / LEAF..last.div_ceil(LEAF)).contains(&leaf);
+        if self.leaves.is_empty()
+            || !self.leaves.is_sorted_by(|a, b| a < b)
+            || !self.leaves.iter().all(inside)
+        {
+            return fault("positions");
+        }
+        let len = self.leaves.len() * LEAF;
+        let stores = [&self.weights, &self.weights_before, &self.gradient];
+        if !stores.into_iter().all(|store| store.holds(self.wide, len)) {
+            return fault("past values");
+        }
+        let full = |x: &[f64]| x.len() == len && x.iter().all(|x| x.is_finite());
+        if !full(&self.centre) || !full(&self.total) {
+            return fault("centre");
+        }
+        let counts = self.depth <= 2 && self.samples <= steps && self.samples < self.next_centre;
+        let in_range = (FIRST_CENTRE..=2 * FIRST_CENTRE.max(steps)).contains(&self.next_centre);
+        if !counts || !in_range {
+            return fault("counts");
+        }
+        let heats = |x: &[f64], n: u64| {
+            let absent = x.is_empty() && n == 0;
+            let sums = x.len() == len && x.iter().all(|&x| (0.0..f64::MAX).contains(&x));
+            (absent || sums) && n <= steps
+        };
+        let complete = self.heat.complete.as_ref();
+        if !heats(&self.heat.current, self.heat.steps)
+            || complete.is_some_and(|(sums, n)| !heats(sums, *n))
+        {
+            return fault("heats");
+        }
+        self.next_weights = Store::new(self.wide, len);
+        self.next_gradient = Store::new(self.wide, len);
+        Ok(())
     }
 
     /// Keeps past values as f64 from now on; what is held already is exact in both.
@@ -157,7 +240,8 @@ impl History {
     }
 
     /// Adds the products of this leaf's present with its past, and notes the present.
-    pub(crate) fn visit(&mut self, start: usize, w: &[f64], g: &[f64], sums: &mut Sums) {
+    pub(crate) fn visit(&mut self, start: usize, leaf: &Leaf<'_>, sums: &mut Sums) {
+        let &Leaf { w, g, g2, d } = leaf;
         let Ok(slot) = self.leaves.binary_search(&(start / LEAF)) else {
             return;
         };
@@ -176,6 +260,9 @@ impl History {
                 *d = w - w1;
             }
             sums.g_step = dot(g, &step[..len]);
+            if let Some(d) = d {
+                sums.step_step_d = inverse_weighted(&step[..len], &step[..len], d);
+            }
             if self.depth >= 2 {
                 let w2 = self.weights_before.read(at, len, second);
                 sums.midpoint_count = count;
@@ -188,6 +275,12 @@ impl History {
                     *d = w1 - w2;
                 }
                 sums.step_step1 = dot(&step[..len], &before[..len]);
+                if let Some(d) = d {
+                    for (half, &new) in before.iter_mut().zip(&step[..len]) {
+                        *half = 0.5 * (*half + new);
+                    }
+                    sums.midpoint_d = inverse_weighted(&before[..len], &before[..len], d);
+                }
             }
             if self.has_gradient {
                 let g1 = self.gradient.read(at, len, second);
@@ -206,6 +299,17 @@ impl History {
             sums.centre_count = count;
             sums.centred_g = dot(&apart[..len], g);
             sums.centred_w = dot(&apart[..len], w);
+            if let Some(d) = d {
+                sums.centred_w_d = inverse_weighted(&apart[..len], w, d);
+            }
+        }
+        if let (Some(g2), Some(d)) = (g2, d) {
+            // Appears with its first use.
+            self.heat.next.resize(self.centre.len(), 0.0);
+            let next = &mut self.heat.next[at..at + len];
+            for (((to, &d), &a), &b) in next.iter_mut().zip(d).zip(g).zip(g2) {
+                *to = 0.5 * d * (a - b) * (a - b);
+            }
         }
         self.next_weights.write(at, w);
         self.next_gradient.write(at, g);
@@ -229,6 +333,40 @@ impl History {
         }
     }
 
+    /// Adds the heats of the step that was just visited, `factor` being half the mobility, if
+    /// all of the group came with what they need.
+    pub(crate) fn add_heat(&mut self, factor: Option<f64>, sums: &Sums) {
+        let whole = sums.w_count == sums.d_count && sums.w_count == sums.g2_count;
+        let Some(factor) = factor.filter(|_| whole && !self.heat.next.is_empty()) else {
+            return;
+        };
+        self.heat.current.resize(self.heat.next.len(), 0.0);
+        for (sum, &heat) in self.heat.current.iter_mut().zip(&self.heat.next) {
+            *sum += factor * heat;
+        }
+        self.heat.steps += 1;
+    }
+
+    /// Mean heats of the followed coordinates that lie in `first .. last`, and the number of
+    /// steps behind them: of the last complete window, or of the first while it fills.
+    pub(crate) fn temperatures(&self, first: usize, last: usize) -> (Vec<f64>, u64) {
+        let (heats, steps) = match &self.heat.complete {
+            Some((heats, steps)) => (heats, *steps),
+            None => (&self.heat.current, self.heat.steps),
+        };
+        let of_leaf = |(&leaf, heats): (&usize, &[f64])| {
+            let start = leaf * LEAF;
+            let from = first.saturating_sub(start).min(heats.len());
+            let to = last.saturating_sub(start).min(heats.len());
+            heats[from..to.max(from)]
+                .iter()
+                .map(|heat| heat / steps as f64)
+                .collect::<Vec<f64>>()
+        };
+        let leaves = self.leaves.iter().zip(heats.chunks(LEAF));
+        (leaves.flat_map(of_leaf).collect(), steps)
+    }
+
     /// Steps were left out: what is held is no longer the previous step.
     pub(crate) fn gap(&mut self) {
         self.depth = 0;
@@ -240,5 +378,14 @@ impl History {
         self.samples = 0;
         self.next_centre = FIRST_CENTRE;
         self.has_centre = false;
+        let heat = &mut self.heat;
+        if let Some((heats, steps)) = &mut heat.complete {
+            std::mem::swap(heats, &mut heat.current);
+            *steps = heat.steps;
+            heat.current.fill(0.0);
+        } else {
+            heat.complete = Some((std::mem::take(&mut heat.current), heat.steps));
+        }
+        heat.steps = 0;
     }
 }

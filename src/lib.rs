@@ -78,6 +78,8 @@
 //! in a normalisation layer breaks it.
 
 mod blocks;
+#[cfg(feature = "serde")]
+mod checkpoint;
 mod ensemble;
 mod error;
 mod estimate;
@@ -99,12 +101,15 @@ pub mod energy;
 pub mod entropy;
 #[cfg(feature = "statistics")]
 pub mod equilibrium;
+pub mod noise;
 #[cfg(feature = "statistics")]
 pub mod phase_transition;
 pub mod pressure;
 pub mod systems;
 pub mod temperature;
 
+#[cfg(feature = "serde")]
+pub use checkpoint::State;
 pub use ensemble::{Ensemble, Input, Moment};
 pub use error::Error;
 pub use estimate::{Estimate, Reading, Reason};
@@ -115,7 +120,7 @@ pub use optimizer::{Decay, Optimizer};
 pub use pressure::Protocol;
 pub use report::{Remark, Report, Row};
 pub use snapshot::{Collector, FromFn, Piece, Slices, Snapshot, View, from_fn, slices};
-pub use step::Step;
+pub use step::{Sampling, Step};
 pub use sums::Sums;
 
 /// The README's code is run as a test.

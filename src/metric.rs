@@ -5,7 +5,7 @@
 //! error bar.
 
 use crate::blocks::{Blocks, FEWEST};
-use crate::{Ensemble, Moment, Reading, Reason, Symmetry, energy, pressure, temperature};
+use crate::{Ensemble, Moment, Reading, Reason, Symmetry, energy, noise, pressure, temperature};
 
 /// What a metric speaks of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -283,6 +283,26 @@ pub const CATALOGUE: &[Metric] = &[
     )
     .symbol("SNR")
     .divides_by("the gradient noise", |e| e.mean(Moment::NoiseTrace)),
+    Metric::new(
+        "gradient_noise_scale",
+        &[Moment::ExampleNoise, Moment::SignalSquared],
+        noise::scale,
+    )
+    .symbol("B_simple")
+    .unit("examples")
+    .divides_by("the squared mean gradient", |e| {
+        e.mean(Moment::SignalSquared)
+    }),
+    Metric::new(
+        "critical_batch_size",
+        &[Moment::ExampleHeat, Moment::PreconditionedSignal],
+        noise::critical_batch_size,
+    )
+    .symbol("B_crit")
+    .unit("examples")
+    .divides_by("the squared mean gradient", |e| {
+        e.mean(Moment::PreconditionedSignal)
+    }),
     Metric::new("pressure", &[Moment::Pressure], pressure::pressure)
         .symbol("p")
         .unit("loss/V"),
@@ -349,6 +369,27 @@ pub const CATALOGUE: &[Metric] = &[
     )
     .symbol("bal")
     .divides_by("the displacement", kinetic_heat),
+    Metric::new(
+        "norm_balance",
+        &[Moment::StepAlong, Moment::StepSquared],
+        pressure::norm_balance,
+    )
+    .symbol("-2wΔ/Δ²")
+    .divides_by("the displacement", |e| e.mean(Moment::StepSquared)),
+    Metric::new(
+        "z_update",
+        &[Moment::DecayNormSquared, Moment::UpdateHeat],
+        pressure::z_update,
+    )
+    .symbol("Z_u")
+    .divides_by("the displacement", |e| e.mean(Moment::UpdateHeat)),
+    Metric::new(
+        "z_update_virial",
+        &[Moment::UpdateVirial, Moment::UpdateHeat],
+        pressure::z_update_virial,
+    )
+    .symbol("Z_u,vir")
+    .divides_by("the displacement", |e| e.mean(Moment::UpdateHeat)),
     Metric::new(
         "virial_ratio",
         &[Moment::VirialRatio],

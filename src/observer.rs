@@ -13,9 +13,10 @@ use crate::pressure::Settling;
 use crate::random::mix;
 use crate::snapshot::{Collector, Slot};
 use crate::sums::whole;
+use crate::temperature::Spread;
 use crate::{
     Ensemble, Error, Formula, GroupId, Groups, Metric, Moment, Reading, Reason, Report, Row,
-    Snapshot, Step, Sums,
+    Sampling, Snapshot, Step, Sums,
 };
 
 /// When steps are looked at: `burst` consecutive ones out of every `every`.
@@ -129,7 +130,8 @@ impl Config {
     }
 
     /// On how many coordinates of each group past values are kept, in whole runs of 512. Memory
-    /// is about 36 bytes a coordinate for `f32` models and 56 for `f64`; norms and gradient
+    /// is about 36 bytes a coordinate for `f32` models and 56 for `f64`, and 24 more where a
+    /// preconditioner is given with a second gradient; norms and gradient
     /// noise always read every coordinate.
     #[must_use]
     pub const fn probe(mut self, coordinates: usize) -> Self {
@@ -186,12 +188,13 @@ pub enum Observed {
 
 /// What is kept for one group, or for the model.
 #[derive(Debug, Clone)]
-struct Record {
-    current: Blocks,
-    complete: Option<Blocks>,
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub(crate) struct Record {
+    pub(crate) current: Blocks,
+    pub(crate) complete: Option<Blocks>,
     /// Steps over relaxation time, summed over the run.
-    relaxations: f64,
-    rate: Option<f64>,
+    pub(crate) relaxations: f64,
+    pub(crate) rate: Option<f64>,
 }
 
 impl Record {
@@ -295,6 +298,47 @@ impl Observer {
         })
     }
 
+    /// All that it remembers, to be stored with a checkpoint of the model.
+    #[cfg(feature = "serde")]
+    pub fn state(&self) -> crate::State {
+        let members = self.slots.iter().zip(&self.records).zip(&self.extents);
+        let members = members.map(|((slot, record), extent)| crate::checkpoint::Member {
+            record: record.clone(),
+            extent: *extent,
+            history: slot.history.clone(),
+        });
+        crate::State::new(
+            &self.groups,
+            (self.steps, self.in_window),
+            self.before,
+            self.model.clone(),
+            members.collect(),
+        )
+    }
+
+    /// An observer that goes on where [`Observer::state`] was taken. Give it the options that it
+    /// had: they are not in the state.
+    ///
+    /// # Errors
+    /// As [`Observer::with_config`]; [`Error::Conflict`] for a state of other groups, and
+    /// [`Error::Corrupt`], with the place, for one that no observer has written.
+    #[cfg(feature = "serde")]
+    pub fn restore(groups: Groups, config: Config, state: crate::State) -> Result<Self, Error> {
+        let mut state = state;
+        let mut observer = Self::with_config(groups, config)?;
+        state.check(&observer.groups)?;
+        observer.steps = state.steps;
+        observer.in_window = state.in_window;
+        observer.before = state.before;
+        observer.model = state.model;
+        for (index, member) in state.members.into_iter().enumerate() {
+            observer.slots[index].history = member.history;
+            observer.records[index] = member.record;
+            observer.extents[index] = member.extent;
+        }
+        Ok(observer)
+    }
+
     /// The groups that it follows.
     pub const fn groups(&self) -> &Groups {
         &self.groups
@@ -385,6 +429,7 @@ impl Observer {
         for slot in &mut self.slots {
             slot.accumulator.begin();
             slot.outside = Sums::default();
+            slot.noise = None;
         }
         let mut collector = Collector {
             groups: &self.groups,
@@ -428,6 +473,9 @@ impl Observer {
             let mut ensemble = Ensemble::default();
             ensemble.push_with_dof(step, before, sums, dof);
             self.records[index].push(&ensemble);
+            if let Some(history) = &mut slot.history {
+                history.add_heat(step.heat_factor(), sums);
+            }
             remember(
                 slot,
                 &mut self.extents[index],
@@ -582,6 +630,29 @@ impl Observer {
         ))
     }
 
+    /// The temperatures of single coordinates, `Tᵢ = m⟨Dᵢ Σᵢᵢ⟩/2`, summarised: under Adam every
+    /// coordinate has its own. Their mean, with its error bar, is `temperature_noise`.
+    ///
+    /// They are followed on the coordinates of the probe, from the first step that brings a
+    /// [preconditioner](crate::Piece::preconditioner) and a second gradient (give a
+    /// preconditioner of ones under plain SGD), and need 64 steps.
+    ///
+    /// # Errors
+    /// [`Error::UnknownGroup`].
+    pub fn coordinate_temperatures(&self, group: GroupId) -> Result<Reading<Spread>, Error> {
+        self.subject(Some(group))?;
+        let known = self
+            .slots
+            .get(group.index())
+            .and_then(|slot| slot.history.as_ref())
+            .zip(self.extents.get(group.index()).copied().flatten());
+        let (temperatures, steps) = known.map_or_else(
+            || (Vec::new(), 0),
+            |(history, extent)| history.temperatures(extent.first, extent.last),
+        );
+        Ok(Spread::of(temperatures, steps))
+    }
+
     /// Every reading there is.
     pub fn report(&self) -> Report {
         let metrics = || CATALOGUE.iter().chain(&self.config.metrics);
@@ -614,6 +685,34 @@ impl Observer {
                 .max()
                 .unwrap_or(0),
             rows,
+            sampling: self.sampling(),
+            learning_rate_spread: self.widest(crate::pressure::rate_spread),
+            weight_decay_spread: self.widest(crate::pressure::decay_spread),
+        }
+    }
+
+    /// The largest value of a formula over the groups' windows, without an error bar: for what
+    /// is set and not measured.
+    fn widest(&self, formula: Formula) -> Option<f64> {
+        let values = self
+            .records
+            .iter()
+            .map(|record| formula(&record.blocks().total()));
+        values.flatten().reduce(f64::max)
+    }
+
+    fn sampling(&self) -> Sampling {
+        let reshuffled = self.records.iter().any(|record| {
+            record
+                .blocks()
+                .total()
+                .count(crate::Moment::ReshuffledSteps)
+                > 0.0
+        });
+        if reshuffled {
+            Sampling::Reshuffled
+        } else {
+            self.before.map(|step| step.sampling).unwrap_or_default()
         }
     }
 
@@ -644,10 +743,11 @@ impl Observer {
 /// What a group's first visit fixes: where its elements lie, and how many weights it has with
 /// those that were reduced elsewhere.
 #[derive(Debug, Clone, Copy, PartialEq)]
-struct Extent {
-    first: usize,
-    last: usize,
-    count: f64,
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub(crate) struct Extent {
+    pub(crate) first: usize,
+    pub(crate) last: usize,
+    pub(crate) count: f64,
 }
 
 /// Closes a group's reduction and checks it against what the group was before.
@@ -661,7 +761,13 @@ fn finish(
     let name = groups.name(id).unwrap_or_default();
     let visited = slot.accumulator.count();
     if visited == 0 && slot.outside.w_count == 0.0 {
-        return Ok(None);
+        return match slot.noise {
+            None => Ok(None),
+            Some(_) => Err(Error::Empty {
+                place: format!("group {name:?}, whose noise is given,"),
+                remedy: "visit its weights in the same step",
+            }),
+        };
     }
     slot.accumulator
         .flush(slot.history.as_mut())
@@ -675,6 +781,11 @@ fn finish(
                 expected,
             })?;
     let mut sums = slot.accumulator.total().extrapolated();
+    if let Some(noise) = slot.noise {
+        sums.trace_count = sums.w_count;
+        sums.trace = noise.trace;
+        sums.signal = noise.signal;
+    }
     sums.merge(&slot.outside);
     sums.check_finite(name)?;
     sums.check_given(name)?;

@@ -24,7 +24,7 @@
 //! from them. And the norm needs 5/(4ηλ) steps to settle, the direction 1/(ηλ) for each
 //! independent look: before that every ratio here reads the start of the run.
 
-use crate::{Ensemble, Error, Moment, Reading, Reason, Step};
+use crate::{Ensemble, Error, Moment, Optimizer, Reading, Reason, Step};
 
 /// What is held fixed while the weights move.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -159,10 +159,15 @@ pub fn virial_ratio(e: &Ensemble) -> Option<f64> {
 /// Stationary radius predicted for a gas, from measured noise alone.
 ///
 /// Fixed learning rate: r*⁴ = f⟨r² tr Σ⟩; fixed effective learning rate:
-/// r*² = (1 − √(1 − η_eff² M))/(η_eff λ) with M the noise on the unit sphere.
+/// r*² = (1 − √(1 − η_eff² M))/(η_eff λ) with M the noise on the unit sphere. `AdamW`:
+/// r*² = f⟨tr(D²Σ)⟩ where the preconditioner D is given, and else ηd/(2λ) up to O(ηλ), its value
+/// where noise makes up the second moment (arXiv 2305.17212).
 pub fn radius_gas(e: &Ensemble) -> Option<f64> {
     if let Some(fourth) = e.mean(Moment::GasRadiusFourth) {
         return Some(fourth.max(0.0).powf(0.25));
+    }
+    if let Some(square) = e.mean(Moment::GasRadiusSquared) {
+        return Some(square.max(0.0).sqrt());
     }
     let share =
         e.mean(Moment::NoiseTrace)? / e.mean(Moment::GradientNormSquared).filter(|&g2| g2 > 0.0)?;
@@ -188,6 +193,9 @@ pub fn radius_gas(e: &Ensemble) -> Option<f64> {
 pub fn radius_balance(e: &Ensemble) -> Option<f64> {
     if let Some(fourth) = e.mean(Moment::RadiusFourth) {
         return Some(fourth.max(0.0).powf(0.25));
+    }
+    if let Some(square) = e.mean(Moment::RadiusSquared) {
+        return Some(square.max(0.0).sqrt());
     }
     effective_radius(
         e.mean(Moment::StepAngleSquared)?,
@@ -265,8 +273,92 @@ pub(crate) fn effective_radius(angle_squared: f64, effective_decay: f64) -> Opti
     Some(square.sqrt())
 }
 
-/// Z of a pure gas at a fixed learning rate, to all orders in the step:
-/// 1/(1 − ηλ/(2(1+μ))).
+/// Departure of the norm from the law 2⟨w·Δ⟩ + ⟨|Δ|²⟩ = 0 that any update obeys in a state of
+/// stationary norm, as the ratio −2⟨w·Δ⟩/⟨|Δ|²⟩: 1 where it holds, whatever the optimiser.
+///
+/// Summed over a window the law telescopes to the change of |w|²: it says whether the norm has
+/// settled and nothing else.
+///
+/// ```
+/// use thermograd::{pressure, Ensemble, Optimizer, Step, Sums, Symmetry};
+/// let mut sums = Sums::default();
+/// // From (2, 0) by Δ = (−0.1, 0.6): 2·0.2 against 0.37.
+/// (sums.w_count, sums.w_w, sums.step_count) = (2.0, 3.97, 2.0);
+/// (sums.step_step, sums.previous_step) = (0.37, -0.2);
+/// let mut e = Ensemble::default();
+/// let step = Step::new(0.0).learning_rate(0.1).decoupled_weight_decay(0.5).optimizer(Optimizer::Update);
+/// e.push(&step, Some(&step), &sums, Symmetry::Generic);
+/// assert!((pressure::norm_balance(&e).unwrap() - 0.4 / 0.37).abs() < 1e-12);
+/// // λ|w|² = 2 against |Δ|²/(2η) = 1.85; w·u = −w·Δ/η − λ|w|² = 2 − 2.
+/// assert!((pressure::z_update(&e).unwrap() - 2.0 / 1.85).abs() < 1e-12);
+/// assert!(pressure::z_update_virial(&e).unwrap().abs() < 1e-12);
+/// ```
+pub fn norm_balance(e: &Ensemble) -> Option<f64> {
+    let square = e.mean(Moment::StepSquared).filter(|&square| square > 0.0)?;
+    Some(-2.0 * e.mean(Moment::StepAlong)? / square)
+}
+
+/// Compressibility factor of the updates, λ⟨|w|²⟩/⟨|Δ|²/(2η)⟩, for any optimiser.
+///
+/// With w′ = (1−ηλ)w − ηu the law of the norm reads λ⟨|w|²⟩ + ⟨w·u⟩ = ⟨|Δ|²⟩/(2η): the gas law
+/// with u in the gradient's place, and [`z_update`] = 1 + [`z_update_virial`] where the norm has
+/// settled. It is 1 for updates that are orthogonal to the weights. An optimiser's memory counts
+/// as interaction: a heavy-ball gas has 1 + μ, its velocity being correlated with the weights.
+pub fn z_update(e: &Ensemble) -> Option<f64> {
+    let heat = e.mean(Moment::UpdateHeat).filter(|&heat| heat > 0.0)?;
+    Some(e.mean(Moment::DecayNormSquared)? / heat)
+}
+
+/// The virial term of the updates, −⟨w·u⟩/⟨|Δ|²/(2η)⟩; see [`z_update`].
+pub fn z_update_virial(e: &Ensemble) -> Option<f64> {
+    let heat = e.mean(Moment::UpdateHeat).filter(|&heat| heat > 0.0)?;
+    Some(-e.mean(Moment::UpdateVirial)? / heat)
+}
+
+/// Standard deviation of ln η over the window: how far the window mixes temperatures. 0.1 is a
+/// learning rate that changes by a third from first step to last.
+pub fn rate_spread(e: &Ensemble) -> Option<f64> {
+    spread(e.mean(Moment::LogRate)?, e.mean(Moment::LogRateSquared)?)
+}
+
+/// Standard deviation of ln λ over the window.
+pub fn decay_spread(e: &Ensemble) -> Option<f64> {
+    spread(e.mean(Moment::LogDecay)?, e.mean(Moment::LogDecaySquared)?)
+}
+
+/// Below a relative variance of 1e−12 the two means differ by rounding alone.
+fn spread(mean: f64, square: f64) -> Option<f64> {
+    let variance = square - mean * mean;
+    Some(if variance > 1e-12 * square {
+        variance.sqrt()
+    } else {
+        0.0
+    })
+}
+
+/// 1 − ⟨cos⟩ per step of a pure gas at its stationary norm and a fixed learning rate, to all
+/// orders in ηλ: ηλ/(1+μ) for coupled decay, ηλ(1−μ)/(1+(1−ηλ)μ) for decoupled decay and for
+/// `AdamW` with μ = β₁; Nesterov's rule has its own.
+///
+/// ```
+/// use thermograd::{pressure, Optimizer, Step};
+/// let step = Step::new(0.0).learning_rate(0.1).weight_decay(0.5).momentum(0.25);
+/// assert!((pressure::gas_rotation(&step).unwrap() - 0.04).abs() < 1e-15);
+/// let adamw = Step::new(0.0).learning_rate(0.1).decoupled_weight_decay(0.5);
+/// let adamw = adamw.optimizer(Optimizer::ADAM);
+/// // 0.05·0.1/(1 + 0.95·0.9)
+/// assert!((pressure::gas_rotation(&adamw).unwrap() - 0.005 / 1.855).abs() < 1e-15);
+/// ```
+pub fn gas_rotation(step: &Step) -> Option<f64> {
+    if step.protocol != Protocol::FixedLearningRate {
+        return None;
+    }
+    let (rate, decay) = step.learning_rate.zip(step.weight_decay)?;
+    step.optimizer.rotation(rate, decay, step.decay)
+}
+
+/// Z of a pure gas at a fixed learning rate, to all orders in the step: 2pf/m with the rule's
+/// radius factor f, which is 1/(1 − ηλ/(2(1+μ))) for the heavy ball with coupled decay.
 ///
 /// ```
 /// use thermograd::{pressure, Step};
@@ -275,9 +367,10 @@ pub(crate) fn effective_radius(angle_squared: f64, effective_decay: f64) -> Opti
 /// ```
 pub fn gas_z(step: &Step) -> Option<f64> {
     let (rate, decay) = step.learning_rate.zip(step.weight_decay)?;
-    let rate = rate * (1.0 - step.optimizer.dampening());
-    let excess = rate * decay / (2.0 * (1.0 + step.optimizer.momentum()));
-    (excess < 1.0).then(|| 1.0 / (1.0 - excess))
+    let mobility = step.optimizer.mobility(rate).filter(|&m| m > 0.0)?;
+    let pressure = step.optimizer.pressure(decay, step.decay)?;
+    let factor = step.optimizer.radius_factor(rate, decay, step.decay)?;
+    Some(2.0 * pressure * factor / mobility)
 }
 
 /// The heat bath that a scale-invariant group feels, apart from any hyper-parameter but the batch.
@@ -345,7 +438,8 @@ impl Bath {
     /// What training at these hyper-parameters settles to, before it is run.
     ///
     /// `step` gives learning rate, weight decay, optimiser and [`Protocol`]. At a fixed effective
-    /// learning rate, [`Step::learning_rate`] is read as η_eff; on a fixed sphere, `radius` is
+    /// learning rate, [`Step::learning_rate`] is read as η_eff; Adam's noise is taken to be the
+    /// same in every coordinate and to make up its second moment; on a fixed sphere, `radius` is
     /// the sphere's and elsewhere it is ignored.
     ///
     /// ```
@@ -384,7 +478,16 @@ impl Bath {
             )));
         }
         let noise = self.unit_noise;
-        let momentum_free = step.optimizer.momentum() == 0.0;
+        let plain = step.optimizer.momentum() == 0.0 && !step.optimizer.is_preconditioned();
+        let (Some(mobility), Some(factor_pressure)) = (
+            step.optimizer.mobility(rate),
+            step.optimizer
+                .pressure(step.weight_decay.unwrap_or(0.0), step.decay),
+        ) else {
+            return Ok(Reading::Undefined(Reason::Optimizer(
+                "no forecast under a rule known by its update alone",
+            )));
+        };
         let decay = match (step.protocol, step.weight_decay) {
             (Protocol::FixedSphere, decay) => decay.unwrap_or(0.0),
             (_, None) => return Ok(Reading::Undefined(Reason::Missing("the weight decay"))),
@@ -395,16 +498,20 @@ impl Bath {
             }
             (_, Some(decay)) => decay,
         };
-        if step.protocol != Protocol::FixedLearningRate && !momentum_free {
+        if step.protocol != Protocol::FixedLearningRate && !plain {
             return Ok(Reading::Undefined(Reason::Optimizer(
-                "closed form without momentum only in this protocol",
+                "closed form without momentum and preconditioner only in this protocol",
             )));
         }
         let square = match step.protocol {
             Protocol::FixedLearningRate => step
                 .optimizer
                 .radius_factor(rate, decay, step.decay)
-                .map(|factor| (factor * noise).sqrt()),
+                .map(|factor| match step.optimizer {
+                    // |Dg|² = d, whatever the noise.
+                    Optimizer::Adam { .. } => factor * self.dof,
+                    _ => (factor * noise).sqrt(),
+                }),
             Protocol::FixedEffectiveLearningRate => {
                 effective_radius(rate * rate * noise, rate * decay).map(|radius| radius * radius)
             }
@@ -416,21 +523,24 @@ impl Bath {
         let Some(square) = square.filter(|&square| square > 0.0) else {
             return Ok(Reading::Undefined(if noise == 0.0 {
                 Reason::DividesByZero("the noise")
-            } else if matches!(step.optimizer, crate::Optimizer::HeavyBall { .. }) {
-                Reason::Meaningless("no stationary norm: the step is too large")
-            } else {
+            } else if step.optimizer.is_preconditioned() && step.decay == crate::Decay::Coupled {
                 Reason::Optimizer("no closed form for the stationary norm")
+            } else {
+                Reason::Meaningless("no stationary norm: the step is too large")
             }));
         };
         let mobility = match step.protocol {
             Protocol::FixedEffectiveLearningRate => rate * square,
-            _ => step.optimizer.mobility(rate),
+            _ => mobility,
         };
-        let temperature = mobility * noise / (2.0 * self.dof * square);
+        let temperature = match step.optimizer {
+            Optimizer::Adam { .. } => 0.5 * rate * (noise / (self.dof * square)).sqrt(),
+            _ => mobility * noise / (2.0 * self.dof * square),
+        };
         let angle2 = (mobility / square).powi(2) * noise;
         let pressure = match step.protocol {
             Protocol::FixedSphere => self.dof * temperature / square,
-            _ => step.optimizer.pressure(decay, step.decay),
+            _ => factor_pressure,
         };
         let Some(relaxation) = step.relaxation_rate(Some(angle2)) else {
             return Ok(Reading::Undefined(Reason::DividesByZero("the noise")));

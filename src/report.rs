@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::{Metric, Reading};
+use crate::{Metric, Reading, Sampling};
 
 /// The readings of an observer.
 #[derive(Debug, Clone)]
@@ -15,6 +15,12 @@ pub struct Report {
     pub window: u64,
     /// One row for each metric of each group, then of the model.
     pub rows: Vec<Row>,
+    /// How the last observed step's batch was drawn; reshuffled if any in the window was.
+    pub sampling: Sampling,
+    /// Standard deviation of ln η over the window, `None` where η was never given.
+    pub learning_rate_spread: Option<f64>,
+    /// Standard deviation of ln λ over the window.
+    pub weight_decay_spread: Option<f64>,
 }
 
 /// One reading.
@@ -115,6 +121,15 @@ pub enum Remark<'a> {
         /// e: 0 for small steps, 1 where they become unstable.
         edge_ratio: f64,
     },
+    /// The window mixes the temperatures of a schedule.
+    Schedule {
+        /// What changed: the learning rate or the weight decay.
+        what: &'static str,
+        /// Standard deviation of its logarithm over the window.
+        spread: f64,
+    },
+    /// Batches are cut from a shuffled epoch: temperatures from per-step noise are upper bounds.
+    Reshuffled,
 }
 
 impl fmt::Display for Remark<'_> {
@@ -150,6 +165,16 @@ impl fmt::Display for Remark<'_> {
                 "{}: Z = {z:.3}: the mean gradient's share is |∇L|²/tr Σ = {signal_to_noise:.3}",
                 name(group)
             ),
+            Self::Schedule { what, spread } => write!(
+                f,
+                "the {what} changes within the window (its logarithm has standard deviation \
+                 {spread:.2}): readings are averages over different temperatures"
+            ),
+            Self::Reshuffled => write!(
+                f,
+                "batches are cut from a shuffled epoch: slow modes are colder than the noise of \
+                 one step says, and temperature_noise is an upper bound"
+            ),
             Self::NearEdge { group, edge_ratio } => write!(
                 f,
                 "{}: e = {edge_ratio:.2}: near the edge of stability",
@@ -161,12 +186,16 @@ impl fmt::Display for Remark<'_> {
 
 /// Departures smaller than this are left without remark, however significant.
 const WORTH_A_REMARK: f64 = 0.02;
+/// Standard deviation of ln η within a window above which the window is said to mix
+/// temperatures: a change by a third from its first step to its last.
+const SCHEDULE_SPREAD: f64 = 0.1;
 
 impl Report {
     /// What a reader of the table should not overlook, group by group.
     ///
     /// A departure is remarked on when it is both significant (three standard errors) and larger
-    /// than 2 %: with enough steps everything is significant.
+    /// than 2 %: with enough steps everything is significant. A learning rate or decay whose
+    /// logarithm has a standard deviation above 0.1 within the window is remarked on.
     pub fn remarks(&self) -> Vec<Remark<'_>> {
         let mut groups: Vec<Option<&str>> = Vec::new();
         for row in &self.rows {
@@ -178,10 +207,22 @@ impl Report {
         if groups.len() == 2 {
             groups.retain(Option::is_some);
         }
-        groups
-            .into_iter()
-            .flat_map(|group| self.remarks_on(group))
-            .collect()
+        let mut remarks: Vec<Remark<'_>> = groups
+            .iter()
+            .flat_map(|&group| self.remarks_on(group))
+            .collect();
+        for (what, spread) in [
+            ("learning rate", self.learning_rate_spread),
+            ("weight decay", self.weight_decay_spread),
+        ] {
+            if let Some(spread) = spread.filter(|&spread| spread > SCHEDULE_SPREAD) {
+                remarks.push(Remark::Schedule { what, spread });
+            }
+        }
+        if self.sampling == Sampling::Reshuffled {
+            remarks.push(Remark::Reshuffled);
+        }
+        remarks
     }
 
     fn remarks_on<'a>(&'a self, group: Option<&'a str>) -> Vec<Remark<'a>> {

@@ -11,6 +11,7 @@
 //! is left out of that step: its readings wait and the others go on.
 
 use crate::history::History;
+use crate::noise::GradientNoise;
 use crate::sums::{Accumulator, too_far};
 use crate::{Error, GroupId, Groups, Sums};
 
@@ -129,6 +130,20 @@ impl<'a> Slices<'a> {
         self.piece = self.piece.second_gradient(gradient);
         self
     }
+
+    /// Adds the optimiser's update; see [`Piece::update`].
+    #[must_use]
+    pub fn update(mut self, update: impl Into<View<'a>>) -> Self {
+        self.piece = self.piece.update(update);
+        self
+    }
+
+    /// Adds the optimiser's preconditioner; see [`Piece::preconditioner`].
+    #[must_use]
+    pub fn preconditioner(mut self, diagonal: impl Into<View<'a>>) -> Self {
+        self.piece = self.piece.preconditioner(diagonal);
+        self
+    }
 }
 
 impl Snapshot for Slices<'_> {
@@ -235,6 +250,7 @@ pub struct Piece<'a> {
     pub(crate) gradient: Option<View<'a>>,
     pub(crate) second: Option<View<'a>>,
     pub(crate) update: Option<View<'a>>,
+    pub(crate) preconditioner: Option<View<'a>>,
     pub(crate) offset: Option<usize>,
 }
 
@@ -254,6 +270,7 @@ impl<'a> Piece<'a> {
             gradient: None,
             second: None,
             update: None,
+            preconditioner: None,
             offset: None,
         }
     }
@@ -270,6 +287,17 @@ impl<'a> Piece<'a> {
     #[must_use]
     pub fn update(mut self, update: impl Into<View<'a>>) -> Self {
         self.update = Some(update.into());
+        self
+    }
+
+    /// The diagonal D by which the optimiser multiplies the gradient: positive, and for Adam
+    /// 1/(√v + ε) with the bias-corrected second moment v that the optimiser holds now, the one
+    /// that made the last displacement. The thermometers of
+    /// [`Optimizer::Adam`](crate::Optimizer::Adam) and
+    /// [`Optimizer::Preconditioned`](crate::Optimizer::Preconditioned) need it.
+    #[must_use]
+    pub fn preconditioner(mut self, diagonal: impl Into<View<'a>>) -> Self {
+        self.preconditioner = Some(diagonal.into());
         self
     }
 
@@ -298,6 +326,7 @@ impl<'a> Piece<'a> {
             ("gradient", self.gradient),
             ("second gradient", self.second),
             ("update", self.update),
+            ("preconditioner", self.preconditioner),
         ];
         for (stream, view) in streams {
             if let Some(view) = view
@@ -321,6 +350,8 @@ pub(crate) struct Slot {
     pub(crate) history: Option<History>,
     /// Sums that were reduced elsewhere.
     pub(crate) outside: Sums,
+    /// Gradient noise that was estimated elsewhere, of what is visited here.
+    pub(crate) noise: Option<GradientNoise>,
 }
 
 /// Receives the tensors of one snapshot.
@@ -411,6 +442,21 @@ impl Collector<'_> {
         let taken = self.slot(group).and_then(|(name, slot)| {
             sums.check(name)?;
             slot.outside.merge(sums);
+            Ok(())
+        });
+        self.note(taken)
+    }
+
+    /// The noise of the step's gradient, from any source in [`noise`](crate::noise), for all
+    /// that this snapshot visits of the group. Estimates of several tensors of a group add; a
+    /// noise estimate goes before a second gradient.
+    ///
+    /// # Errors
+    /// An unknown group, or an estimate that is not finite.
+    pub fn noise(&mut self, group: GroupId, noise: &GradientNoise) -> Result<(), Error> {
+        let taken = self.slot(group).and_then(|(name, slot)| {
+            noise.check(name)?;
+            slot.noise.get_or_insert_default().merge(noise);
             Ok(())
         });
         self.note(taken)

@@ -5,6 +5,22 @@
 
 use crate::{Decay, Error, Optimizer, Protocol};
 
+/// How a batch is drawn from the data set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
+pub enum Sampling {
+    /// Every example anew: the noise of a batch is S/B.
+    #[default]
+    WithReplacement,
+    /// No example twice in a batch, batches independent: S(1/B − 1/N).
+    WithoutReplacement,
+    /// The data set is shuffled and cut into batches, epoch by epoch: S(1/B − 1/N) in one step,
+    /// but batches of an epoch lean against each other and slow modes are colder than that; see
+    /// [`noise::reshuffling_factor`](crate::noise::reshuffling_factor).
+    Reshuffled,
+}
+
 /// The facts of one training step, told by name.
 ///
 /// ```
@@ -25,6 +41,7 @@ pub struct Step {
     pub(crate) protocol: Protocol,
     pub(crate) batch_size: Option<usize>,
     pub(crate) data_set_size: Option<usize>,
+    pub(crate) sampling: Sampling,
 }
 
 impl Step {
@@ -42,6 +59,7 @@ impl Step {
             protocol: Protocol::FixedLearningRate,
             batch_size: None,
             data_set_size: None,
+            sampling: Sampling::WithReplacement,
         }
     }
 
@@ -68,7 +86,7 @@ impl Step {
         self
     }
 
-    /// μ of the optimiser in use (heavy ball, unless [`Step::optimizer`] said otherwise).
+    /// μ of the optimiser in use, β₁ of Adam (heavy ball, unless [`Step::optimizer`] said otherwise).
     #[must_use]
     pub const fn momentum(mut self, momentum: f64) -> Self {
         self.optimizer = self.optimizer.with_momentum(momentum);
@@ -100,6 +118,13 @@ impl Step {
     #[must_use]
     pub const fn data_set_size(mut self, data_set_size: usize) -> Self {
         self.data_set_size = Some(data_set_size);
+        self
+    }
+
+    /// How the batch is drawn: with replacement by default.
+    #[must_use]
+    pub const fn sampling(mut self, sampling: Sampling) -> Self {
+        self.sampling = sampling;
         self
     }
 
@@ -152,10 +177,23 @@ impl Step {
                 (0.0..=1e50).contains(&x)
             })?;
         }
-        for (what, value) in [
-            ("momentum", self.optimizer.momentum()),
-            ("dampening", self.optimizer.dampening()),
-        ] {
+        let shares = match self.optimizer {
+            Optimizer::Adam {
+                beta1,
+                beta2,
+                epsilon,
+            } => {
+                check("epsilon", Some(epsilon), "a number from 0 to 1e50", |x| {
+                    (0.0..=1e50).contains(&x)
+                })?;
+                [("beta1", beta1), ("beta2", beta2)]
+            }
+            rule => [
+                ("momentum", rule.momentum()),
+                ("dampening", rule.dampening()),
+            ],
+        };
+        for (what, value) in shares {
             check(what, Some(value), "a number in [0, 1)", |x| {
                 (0.0..1.0).contains(&x)
             })?;

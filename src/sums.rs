@@ -81,6 +81,10 @@ sums! {
     g2_count,
     /// Number of weights that came with an update.
     u_count,
+    /// Number of weights that came with a preconditioner D.
+    d_count,
+    /// Number of weights whose gradient noise was estimated elsewhere.
+    trace_count,
     /// Number of weights whose displacement Δ = w − w₋₁ is known.
     step_count,
     /// Number of weights whose last two displacements are known.
@@ -127,6 +131,28 @@ sums! {
     centred_g,
     /// (w − c)·w.
     centred_w,
+    /// w·D⁻¹w with the preconditioner D.
+    w_w_d,
+    /// g·Dg.
+    g_g_d,
+    /// |Dg|².
+    dg_dg,
+    /// (g − g₂)·D(g − g₂).
+    noise_d,
+    /// g·Dg₂.
+    g_g2_d,
+    /// |D(g − g₂)|².
+    d_noise,
+    /// Δ·D⁻¹Δ.
+    step_step_d,
+    /// m·D⁻¹m of the midpoint displacement m = (w − w₋₂)/2.
+    midpoint_d,
+    /// (w − c)·D⁻¹w.
+    centred_w_d,
+    /// tr Σ of the step's gradient, estimated elsewhere; may be negative in one step.
+    trace,
+    /// |∇L|² unbiased, estimated elsewhere; may be negative in one step.
+    signal,
 }
 
 impl Sums {
@@ -194,12 +220,13 @@ impl Sums {
         }
         let mut sums = whole.total();
         let count = |given: bool| if given { sums.w_count } else { 0.0 };
-        let (g, g2, u) = (
+        let (g, g2, u, d) = (
             count(piece.gradient.is_some()),
             count(piece.second.is_some()),
             count(piece.update.is_some()),
+            count(piece.preconditioner.is_some()),
         );
-        (sums.g_count, sums.g2_count, sums.u_count) = (g, g2, u);
+        (sums.g_count, sums.g2_count, sums.u_count, sums.d_count) = (g, g2, u, d);
         Ok(sums)
     }
 
@@ -223,12 +250,17 @@ impl Sums {
                 &mut self.step_step,
                 &mut self.previous_step,
                 &mut self.g_step,
+                &mut self.step_step_d,
             ],
         );
         scale(
             &mut self.midpoint_count,
             whole,
-            &mut [&mut self.midpoint_midpoint, &mut self.step_step1],
+            &mut [
+                &mut self.midpoint_midpoint,
+                &mut self.step_step1,
+                &mut self.midpoint_d,
+            ],
         );
         scale(
             &mut self.lag_count,
@@ -238,7 +270,11 @@ impl Sums {
         scale(
             &mut self.centre_count,
             whole,
-            &mut [&mut self.centred_g, &mut self.centred_w],
+            &mut [
+                &mut self.centred_g,
+                &mut self.centred_w,
+                &mut self.centred_w_d,
+            ],
         );
         self
     }
@@ -254,6 +290,8 @@ impl Sums {
             ("gradient", self.g_count),
             ("second gradient", self.g2_count),
             ("update", self.u_count),
+            ("preconditioner", self.d_count),
+            ("noise estimate", self.trace_count),
             ("displacement", self.step_count),
             ("midpoint", self.midpoint_count),
             ("previous gradient", self.lag_count),
@@ -276,6 +314,13 @@ impl Sums {
             self.midpoint_midpoint,
             self.lag_sum,
             self.lag_difference,
+            self.w_w_d,
+            self.g_g_d,
+            self.dg_dg,
+            self.noise_d,
+            self.d_noise,
+            self.step_step_d,
+            self.midpoint_d,
         ];
         if let Some(&value) = squares.iter().find(|&&square| square < 0.0) {
             return Err(Error::OutOfRange {
@@ -326,6 +371,8 @@ impl Sums {
             ("gradient", self.g_count),
             ("second gradient", self.g2_count),
             ("update", self.u_count),
+            ("preconditioner", self.d_count),
+            ("noise estimate", self.trace_count),
         ];
         self.check_counts(group, &counts)
     }
@@ -375,6 +422,10 @@ pub(crate) enum Fault {
         stream: &'static str,
         largest: f64,
     },
+    /// A preconditioner that does not scale: its inverse is needed.
+    NotPositive {
+        value: f64,
+    },
 }
 
 impl Fault {
@@ -392,6 +443,11 @@ impl Fault {
             Self::Overflow { stream, largest } => Error::Overflow {
                 place: format!("group {group:?}, {stream}"),
                 largest,
+            },
+            Self::NotPositive { value } => Error::OutOfRange {
+                what: "an element of the preconditioner",
+                value,
+                allowed: "a positive number, 1/(√v + ε) for Adam",
             },
         }
     }
@@ -449,6 +505,7 @@ struct Tile {
     g: Vec<f64>,
     g2: Vec<f64>,
     u: Vec<f64>,
+    d: Vec<f64>,
 }
 
 /// Numbers of elements that came with each optional stream.
@@ -457,6 +514,7 @@ struct Given {
     gradient: usize,
     second: usize,
     update: usize,
+    preconditioner: usize,
 }
 
 /// Reduces the pieces of one group in one step.
@@ -483,6 +541,7 @@ impl Default for Accumulator {
                 g: vec![0.0; LEAF],
                 g2: Vec::new(),
                 u: Vec::new(),
+                d: Vec::new(),
             },
             start: 0,
             fill: 0,
@@ -558,8 +617,15 @@ impl Accumulator {
                 Some(view) => view.widen(source, &mut self.tile.g[from..to]),
                 None => self.tile.g[from..to].fill(0.0),
             }
-            widen_optional(piece.second, source, &mut self.tile.g2, from..to);
-            widen_optional(piece.update, source, &mut self.tile.u, from..to);
+            widen_optional(piece.second, source, &mut self.tile.g2, from..to, 0.0);
+            widen_optional(piece.update, source, &mut self.tile.u, from..to, 0.0);
+            widen_optional(
+                piece.preconditioner,
+                source,
+                &mut self.tile.d,
+                from..to,
+                1.0,
+            );
             self.fill += take;
             done += take;
             if take == room {
@@ -570,6 +636,11 @@ impl Accumulator {
         self.given.gradient += if piece.gradient.is_some() { len } else { 0 };
         self.given.second += if piece.second.is_some() { len } else { 0 };
         self.given.update += if piece.update.is_some() { len } else { 0 };
+        self.given.preconditioner += if piece.preconditioner.is_some() {
+            len
+        } else {
+            0
+        };
         match self.spans.last_mut() {
             Some(span) if span.1 == at => span.1 += len,
             _ => self.spans.push((at, at + len)),
@@ -603,8 +674,37 @@ impl Accumulator {
             sums.u_u = dot(u, u);
             sums.g_u = dot(g, u);
         }
+        let (g2, d) = (self.tile.g2.get(..fill), self.tile.d.get(..fill));
+        if let Some(d) = d {
+            if let Some(&value) = d.iter().find(|&&d| d <= 0.0) {
+                return Err(Fault::NotPositive { value });
+            }
+            // Two factors at a time: the products are formed in the scratch of the tile's size.
+            let mut dg = [0.0; LEAF];
+            let dg = &mut dg[..fill];
+            let fill_with = |to: &mut [f64], x: &[f64]| {
+                for ((to, &d), &x) in to.iter_mut().zip(d).zip(x) {
+                    *to = d * x;
+                }
+            };
+            fill_with(dg, g);
+            sums.g_g_d = dot(g, dg);
+            sums.dg_dg = dot(dg, dg);
+            sums.w_w_d = inverse_weighted(w, w, d);
+            if let Some(g2) = g2 {
+                sums.g_g2_d = dot(dg, g2);
+                let mut apart = [0.0; LEAF];
+                let apart = &mut apart[..fill];
+                for ((to, &a), &b) in apart.iter_mut().zip(g).zip(g2) {
+                    *to = a - b;
+                }
+                fill_with(dg, apart);
+                sums.noise_d = dot(apart, dg);
+                sums.d_noise = dot(dg, dg);
+            }
+        }
         if let Some(history) = history {
-            history.visit(self.start, w, g, &mut sums);
+            history.visit(self.start, &Leaf { w, g, g2, d }, &mut sums);
         }
         if !sums.to_array().iter().all(|x| x.is_finite()) {
             return Err(self.fault());
@@ -626,6 +726,7 @@ impl Accumulator {
             ("gradient", &self.tile.g),
             ("second gradient", &self.tile.g2),
             ("update", &self.tile.u),
+            ("preconditioner", &self.tile.d),
         ];
         let mut worst = ("weights", 0.0_f64);
         for (stream, values) in streams {
@@ -654,6 +755,7 @@ impl Accumulator {
         sums.g_count = self.given.gradient as f64;
         sums.g2_count = self.given.second as f64;
         sums.u_count = self.given.update as f64;
+        sums.d_count = self.given.preconditioner as f64;
         sums
     }
 }
@@ -664,13 +766,14 @@ fn widen_optional(
     source: usize,
     buffer: &mut Vec<f64>,
     range: std::ops::Range<usize>,
+    absent: f64,
 ) {
     match view {
         Some(view) => {
-            buffer.resize(LEAF, 0.0);
+            buffer.resize(LEAF, absent);
             view.widen(source, &mut buffer[range]);
         }
-        None if buffer.len() == LEAF => buffer[range].fill(0.0),
+        None if buffer.len() == LEAF => buffer[range].fill(absent),
         None => {}
     }
 }
@@ -690,6 +793,25 @@ pub(crate) fn lanes(a: &[f64], b: &[f64], f: impl Fn(f64, f64) -> f64) -> f64 {
     }
     let [a, b, c, d, e, f, g, h] = partial;
     ((a + b) + (c + d)) + ((e + f) + (g + h))
+}
+
+/// Σ a b / d.
+pub(crate) fn inverse_weighted(a: &[f64], b: &[f64], d: &[f64]) -> f64 {
+    let mut scaled = [0.0; LEAF];
+    let scaled = &mut scaled[..a.len().min(LEAF)];
+    for ((to, &b), &d) in scaled.iter_mut().zip(b).zip(d) {
+        *to = b / d;
+    }
+    dot(a, scaled)
+}
+
+/// The streams of one leaf, as history sees them.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Leaf<'a> {
+    pub(crate) w: &'a [f64],
+    pub(crate) g: &'a [f64],
+    pub(crate) g2: Option<&'a [f64]>,
+    pub(crate) d: Option<&'a [f64]>,
 }
 
 /// Inner product in fixed lanes.

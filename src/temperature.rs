@@ -15,12 +15,16 @@
 //! | thermometer | needs | exact for | lies when |
 //! |---|---|---|---|
 //! | [`noise`] | a second gradient | any loss | batches are drawn without replacement: slow modes are colder than it says |
-//! | [`midpoint`] | three consecutive steps | any stationary quadratic, any μ | Nesterov; strongly anharmonic losses, by O(η²) |
+//! | [`midpoint`] | three consecutive steps | any stationary quadratic, any μ | Nesterov; strongly anharmonic losses, by O(η²); decoupled decay under momentum reads low by up to ηλ/(1−μ) |
 //! | [`kinetic`] | two consecutive steps | reads T/(1 − e), e the edge ratio | near the edge of stability it reads high |
 //! | [`virial`] | a centre | stationary states, reads as `kinetic` | anything still drifts: it reads the drift |
 //! | [`calorimetric`] | the same batch's loss after the step | any loss under additive noise | dropout or augmentation differ between the two evaluations |
 //! | [`lag_sum`] | two consecutive gradients, μ = 0 | any stationary quadratic | the mean gradient is not small |
 //! | [`lag_difference`] | the same | reads high by 1 + ηa + … | curvature is large |
+//!
+//! Under a preconditioner D (Adam) tr Σ becomes tr(DΣ), and squares of displacements are weighted
+//! by D⁻¹; each coordinate then has a temperature of its own, m Dᵢ Σᵢᵢ/2, whose mean the
+//! thermometers read and whose spread is in [`Spread`]. [`calorimetric`] needs no D.
 //!
 //! Default: [`midpoint`] beside [`noise`]. On a cold start three standard deviations off
 //! equilibrium, both are nearly unbiased while the virial thermometer is off by 40 %.
@@ -28,7 +32,78 @@
 //! Sources: arXiv 2511.07308 (definition), arXiv 1810.00004 (kinetic = virial). The midpoint and
 //! calorimetric identities hold exactly for the heavy ball on any quadratic and are tested so.
 
-use crate::{Ensemble, Moment};
+use crate::{Ensemble, Moment, Reading, Reason};
+
+/// The temperatures of single coordinates, summarised.
+///
+/// Each is an average of squares over `steps` steps and scatters by itself, by
+/// [`Spread::sampling`] relative to its value where the noise is Gaussian: quantiles are wider
+/// than the true ones by that much.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
+pub struct Spread {
+    /// Mean over the followed coordinates.
+    pub mean: f64,
+    /// Values at [`Spread::LEVELS`].
+    pub quantiles: [f64; 5],
+    /// Followed coordinates.
+    pub coordinates: usize,
+    /// Steps behind each.
+    pub steps: u64,
+    /// √(2/steps): relative scatter of each temperature under Gaussian noise.
+    pub sampling: f64,
+}
+
+impl std::fmt::Display for Spread {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "temperatures of {} coordinates: mean {:.4e}, quantiles",
+            self.coordinates, self.mean
+        )?;
+        for (level, value) in Self::LEVELS.iter().zip(self.quantiles) {
+            write!(f, " {:.0}% {value:.3e}", 100.0 * level)?;
+        }
+        Ok(())
+    }
+}
+
+impl Spread {
+    /// The shares of coordinates below each of the quantiles.
+    pub const LEVELS: [f64; 5] = [0.05, 0.25, 0.5, 0.75, 0.95];
+
+    /// Steps below which nothing is said.
+    const FEWEST: u64 = 64;
+
+    pub(crate) fn of(mut temperatures: Vec<f64>, steps: u64) -> Reading<Self> {
+        if steps == 0 {
+            return Reading::Undefined(Reason::Missing("a preconditioner with a second gradient"));
+        }
+        if steps < Self::FEWEST || temperatures.is_empty() {
+            return Reading::Pending {
+                seen: steps,
+                needed: Self::FEWEST,
+            };
+        }
+        temperatures.sort_unstable_by(f64::total_cmp);
+        let last = temperatures.len() - 1;
+        let quantiles = Self::LEVELS.map(|level| {
+            // Linear between order statistics, the definition of most packages.
+            let place = level * last as f64;
+            let low = crate::sums::whole(place).min(last);
+            let (a, b) = (temperatures[low], temperatures[(low + 1).min(last)]);
+            a + (b - a) * (place - low as f64)
+        });
+        Reading::Ready(Self {
+            mean: temperatures.iter().sum::<f64>() / temperatures.len() as f64,
+            quantiles,
+            coordinates: temperatures.len(),
+            steps,
+            sampling: (2.0 / steps as f64).sqrt(),
+        })
+    }
+}
 
 /// Bath temperature from measured gradient noise, ⟨m tr Σ⟩/(2d).
 ///

@@ -1,29 +1,44 @@
-//! Stochastic gradient descent on the digits, one step at a time.
+//! Stochastic gradient descent, or AdamW, on the digits, one step at a time.
 //!
 //! Batches are drawn with replacement, so that the noise of successive steps is independent and
 //! its covariance is 1/B of that of one example. A second batch of the same size, from a stream
 //! of its own, gives a second gradient at the same weights: an unbiased measure of the noise that
 //! leaves the run as it is.
 
-use thermograd::systems::Random;
+use thermograd::{Optimizer, Step, systems::Random};
 
 use super::{
     data::{Digits, Split},
     network::{Architecture, Network, Normalisation},
 };
 
+/// The update rules on offer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Rule {
+    /// Heavy ball with coupled weight decay.
+    Sgd,
+    /// Adam with decoupled weight decay.
+    Adamw,
+}
+
 /// The knobs of a run, as flags.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct Config {
+    /// The update rule.
+    #[arg(long, value_enum, default_value_t = Config::default().optimizer)]
+    pub(crate) optimizer: Rule,
     /// Learning rate η.
     #[arg(long = "lr", value_name = "RATE", default_value_t = Config::default().learning_rate, allow_negative_numbers = true)]
     pub(crate) learning_rate: f64,
-    /// Weight decay λ, coupled: λw is added to the gradient.
+    /// Weight decay λ: coupled under sgd (λw is added to the gradient), decoupled under adamw.
     #[arg(long, value_name = "RATE", default_value_t = Config::default().weight_decay, allow_negative_numbers = true)]
     pub(crate) weight_decay: f64,
-    /// Heavy-ball momentum μ.
+    /// Heavy-ball momentum μ, or β₁ of adamw.
     #[arg(long, value_name = "FRACTION", default_value_t = Config::default().momentum, allow_negative_numbers = true)]
     pub(crate) momentum: f64,
+    /// β₂ of adamw.
+    #[arg(long, value_name = "FRACTION", default_value_t = Config::default().beta2, allow_negative_numbers = true)]
+    pub(crate) beta2: f64,
     /// Examples in a batch, drawn with replacement.
     #[arg(long, value_name = "COUNT", default_value_t = Config::default().batch)]
     pub(crate) batch: usize,
@@ -44,9 +59,11 @@ pub(crate) struct Config {
 impl Default for Config {
     fn default() -> Self {
         Self {
+            optimizer: Rule::Sgd,
             learning_rate: 0.1,
             weight_decay: 0.01,
             momentum: 0.0,
+            beta2: 0.999,
             batch: 64,
             hidden: 32,
             steps: 40_000,
@@ -75,6 +92,12 @@ impl Config {
             (
                 "momentum",
                 self.momentum,
+                1.0 - f64::EPSILON,
+                "0 or more, and less than 1",
+            ),
+            (
+                "beta2",
+                self.beta2,
                 1.0 - f64::EPSILON,
                 "0 or more, and less than 1",
             ),
@@ -112,7 +135,7 @@ pub(crate) struct Training<'a> {
     /// The network being trained.
     pub(crate) network: Network,
     /// Learning rate, decay and momentum; they may change between steps.
-    pub(crate) optimizer: Sgd,
+    pub(crate) optimizer: Updater,
     data: &'a Split,
     batches: Batches,
     other_batches: Batches,
@@ -137,11 +160,16 @@ impl<'a> Training<'a> {
         };
         Self {
             network,
-            optimizer: Sgd {
+            optimizer: Updater {
+                rule: config.optimizer,
                 learning_rate: config.learning_rate,
                 weight_decay: config.weight_decay,
                 momentum: config.momentum,
+                beta2: config.beta2,
+                steps: 0,
                 velocity: vec![0.0; parameters],
+                second_moment: vec![0.0; parameters],
+                preconditioner: vec![1.0 / EPSILON; parameters],
             },
             data: &digits.training,
             batches: batches(),
@@ -171,6 +199,10 @@ impl<'a> Training<'a> {
             weights: self.network.weights(),
             gradient: &self.gradient,
             second_gradient: &self.second_gradient,
+            preconditioner: match self.optimizer.rule {
+                Rule::Sgd => None,
+                Rule::Adamw => Some(&self.optimizer.preconditioner),
+            },
         }
     }
 
@@ -190,22 +222,68 @@ pub(crate) struct State<'a> {
     pub(crate) gradient: &'a [f64],
     /// That of an independent batch.
     pub(crate) second_gradient: &'a [f64],
+    /// What the optimiser multiplies the gradient by, if anything.
+    pub(crate) preconditioner: Option<&'a [f64]>,
 }
 
-/// Heavy ball with coupled weight decay: v ← μv + g + λw, w ← w − ηv.
+/// ε of `AdamW`.
+const EPSILON: f64 = 1e-8;
+
+/// Heavy ball with coupled weight decay: v ← μv + g + λw, w ← w − ηv. Or `AdamW`:
+/// m ← μm + (1−μ)g, v ← β₂v + (1−β₂)g², w ← (1−ηλ)w − ηm̂/(√v̂ + ε).
 #[derive(Debug, Clone)]
-pub(crate) struct Sgd {
+pub(crate) struct Updater {
+    rule: Rule,
     pub(crate) learning_rate: f64,
     pub(crate) weight_decay: f64,
     pub(crate) momentum: f64,
+    beta2: f64,
+    steps: i32,
     velocity: Vec<f64>,
+    second_moment: Vec<f64>,
+    preconditioner: Vec<f64>,
 }
 
-impl Sgd {
+impl Updater {
+    /// What an observer should know of a step with this batch loss.
+    pub(crate) fn facts(&self, loss: f64) -> Step {
+        let step = Step::new(loss).learning_rate(self.learning_rate);
+        match self.rule {
+            Rule::Sgd => step.weight_decay(self.weight_decay).momentum(self.momentum),
+            Rule::Adamw => {
+                step.decoupled_weight_decay(self.weight_decay)
+                    .optimizer(Optimizer::Adam {
+                        beta1: self.momentum,
+                        beta2: self.beta2,
+                        epsilon: EPSILON,
+                    })
+            }
+        }
+    }
+
     fn step(&mut self, weights: &mut [f64], gradient: &[f64]) {
-        for ((w, g), v) in weights.iter_mut().zip(gradient).zip(&mut self.velocity) {
-            *v = self.momentum * *v + g + self.weight_decay * *w;
-            *w -= self.learning_rate * *v;
+        match self.rule {
+            Rule::Sgd => {
+                for ((w, g), v) in weights.iter_mut().zip(gradient).zip(&mut self.velocity) {
+                    *v = self.momentum * *v + g + self.weight_decay * *w;
+                    *w -= self.learning_rate * *v;
+                }
+            }
+            Rule::Adamw => self.adamw(weights, gradient),
+        }
+    }
+
+    fn adamw(&mut self, weights: &mut [f64], gradient: &[f64]) {
+        self.steps = self.steps.saturating_add(1);
+        let first = 1.0 - self.momentum.powi(self.steps);
+        let second = 1.0 - self.beta2.powi(self.steps);
+        let moments = self.velocity.iter_mut().zip(&mut self.second_moment);
+        let state = moments.zip(&mut self.preconditioner);
+        for ((w, g), ((m, v), d)) in weights.iter_mut().zip(gradient).zip(state) {
+            *m = self.momentum * *m + (1.0 - self.momentum) * g;
+            *v = self.beta2 * *v + (1.0 - self.beta2) * g * g;
+            *d = 1.0 / ((*v / second).sqrt() + EPSILON);
+            *w -= self.learning_rate * (self.weight_decay * *w + *d * *m / first);
         }
     }
 }

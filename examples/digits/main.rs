@@ -4,11 +4,13 @@
 //! cargo run --release --example digits
 //! cargo run --release --example digits -- --lr 0.2 --momentum 0.9 --json digits.json --plots plots
 //! cargo run --release --example digits -- --no-norm
+//! cargo run --release --example digits -- --optimizer adamw --lr 0.001 --weight-decay 0.5 --momentum 0.9
 //! ```
 //!
 //! With batch normalisation the weights are an ideal gas: pV = RT holds with the temperature of
 //! the gradient noise, and the norm settles where the gas law puts it. Without, w·∂L/∂w does not
-//! vanish and the gas is a real one.
+//! vanish and the gas is a real one. Under AdamW every coordinate has a temperature of its own,
+//! and the norm settles at √(ηd/(2λ)) whatever the loss.
 #![expect(
     clippy::print_stdout,
     reason = "a program that answers on its terminal"
@@ -25,7 +27,7 @@ use std::{
     time::Instant,
 };
 
-use clap::Parser;
+use clap::{Parser, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 
@@ -37,7 +39,7 @@ use common::{
 };
 use thermograd::{
     Config as Options, Ensemble, Estimate, Formula, GroupId, Groups, Observed, Observer, Reading,
-    Step, Symmetry, Window, energy, equilibrium::VerdictConfig, pressure, slices, temperature,
+    Symmetry, Window, energy, equilibrium::VerdictConfig, pressure, slices, temperature,
 };
 
 /// The seed of the split into training and test images, the same in every run.
@@ -94,16 +96,17 @@ fn main() -> Result<(), Box<dyn Error>> {
         let loss = training.gradient();
         let independent_loss = training.second_gradient();
         // Everything is known here, and nothing has moved yet: the place to observe.
-        let sgd = &training.optimizer;
-        let facts = Step::new(loss)
+        let facts = training
+            .optimizer
+            .facts(loss)
             .independent_loss(independent_loss)
-            .learning_rate(sgd.learning_rate)
-            .weight_decay(sgd.weight_decay)
-            .momentum(sgd.momentum)
             .batch_size(config.batch);
         let state = training.state();
-        let snapshot =
+        let mut snapshot =
             slices(hidden, state.weights, state.gradient).second_gradient(state.second_gradient);
+        if let Some(preconditioner) = state.preconditioner {
+            snapshot = snapshot.preconditioner(preconditioner);
+        }
         observer.observe(&facts, &snapshot)?;
         if short.observe(&facts, &snapshot)? == Observed::WindowComplete {
             curves.push(&short, hidden)?;
@@ -131,6 +134,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     );
     println!("{}", observer.report());
     println!("{}", observer.verdict(&VerdictConfig::default())?);
+    if let Reading::Ready(spread) = observer.coordinate_temperatures(hidden)? {
+        println!("{spread}");
+    }
 
     if let Some(path) = &arguments.json {
         let answer = answer(
@@ -188,7 +194,9 @@ fn answer(
         json!({
             "learning_rate": config.learning_rate,
             "weight_decay": config.weight_decay,
+            "optimizer": config.optimizer.to_possible_value().map(|v| v.get_name().to_owned()),
             "momentum": config.momentum,
+            "beta2": config.beta2,
             "batch": config.batch,
             "hidden": config.hidden,
             "steps": config.steps,

@@ -122,6 +122,15 @@ impl HarmonicConfig {
         check("weight decay", self.weight_decay, "0 to 1e100", |x| {
             (0.0..=1e100).contains(&x)
         })?;
+        if !matches!(
+            self.optimizer,
+            Optimizer::HeavyBall { .. } | Optimizer::Nesterov { .. }
+        ) {
+            return Err(Error::Conflict {
+                what: "an update rule that is not linear in the gradient",
+                remedy: "give the heavy ball or Nesterov's rule",
+            });
+        }
         Ok(())
     }
 
@@ -129,8 +138,9 @@ impl HarmonicConfig {
     fn coefficients(&self) -> Coefficients {
         let (mu, damped) = (self.optimizer.momentum(), 1.0 - self.optimizer.dampening());
         let (alpha, beta) = match self.optimizer {
-            Optimizer::HeavyBall { .. } => (damped, mu),
             Optimizer::Nesterov { .. } => (1.0 + mu, mu * mu),
+            // The others were refused.
+            _ => (damped, mu),
         };
         let (shift, shrink) = match self.decay {
             Decay::Coupled => (self.weight_decay, 0.0),
@@ -302,7 +312,8 @@ impl HarmonicBath {
     /// ```
     pub fn temperature(&self) -> f64 {
         let c = &self.config;
-        c.optimizer.mobility(c.learning_rate) * self.noise_trace() / (2.0 * self.dim as f64)
+        let damped = c.learning_rate * (1.0 - c.optimizer.dampening());
+        damped * self.noise_trace() / (2.0 * (1.0 - c.optimizer.momentum()) * self.dim as f64)
     }
 
     /// The spectral radius of one step; a stationary state exists below 1.
@@ -494,7 +505,10 @@ impl HarmonicMoments {
         let energy_change = 0.5 * (&a * (next_ww - ww)).trace();
         let weight_gradient = (&a * ww).trace();
         let config = &bath.config;
-        let pressure = config.optimizer.pressure(config.weight_decay, config.decay);
+        let pressure = config
+            .optimizer
+            .pressure(config.weight_decay, config.decay)
+            .unwrap_or(0.0);
         Self {
             dim: d,
             effective_rate: c.eta * c.gamma,

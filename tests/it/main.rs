@@ -7,6 +7,8 @@
 )]
 
 mod calibration;
+#[cfg(feature = "serde")]
+mod checkpoint;
 mod digits;
 mod door;
 #[cfg(feature = "statistics")]
@@ -14,6 +16,8 @@ mod entropy;
 #[cfg(feature = "statistics")]
 mod equilibrium;
 mod gas;
+mod noise;
+mod optimizers;
 #[cfg(feature = "statistics")]
 mod phase_transition;
 mod systems;
