@@ -4,9 +4,9 @@ use proptest::prelude::*;
 use thermograd::Reading;
 use thermograd::entropy::{
     Distances, EntropyEstimate, GraphLength, Neighbors, Points, Resultant, Sampling, Scaling,
-    covariance_spectrum, fit_von_mises_fisher, gaussian, geodesic_cap, graph_length,
-    hyperspherical_angles, kozachenko_leonenko, kozachenko_leonenko_scaled, ledoit_wolf,
-    resolution_limited, two_neighbor_dimension,
+    covariance_spectrum, entropy_at_radius, fit_von_mises_fisher, gaussian, geodesic_cap,
+    graph_length, hyperspherical_angles, kozachenko_leonenko, kozachenko_leonenko_scaled,
+    ledoit_wolf, resolution_limited, two_neighbor_dimension,
 };
 
 use super::{normal, value};
@@ -106,6 +106,16 @@ proptest! {
         same(of(&scaled), base, "cap scaled")?;
         same(of(&turned), base, "cap turned")?;
         same(of(&shuffled), base, "cap shuffled")?;
+        // With the radius, S shifts by (d − 1) ln c: one degree of freedom less than in flat space.
+        let with_radius = |rows: &[f64]| {
+            let distances = distances(rows, d);
+            let norms = distances.squared_norms().unwrap();
+            let radius = (norms.iter().sum::<f64>() / n as f64).sqrt();
+            let direction = value(&geodesic_cap(&distances, kth()).unwrap());
+            entropy_at_radius(direction, d, radius).unwrap()
+        };
+        let shift = (d as f64 - 1.0) * factor.ln();
+        same(with_radius(&scaled), with_radius(&rows) + shift, "radius")?;
         // Resolution scales with the cloud.
         let of = |rows: &[f64], delta| {
             value(&resolution_limited(&distances(rows, d), delta, Sampling::Independent).unwrap())
