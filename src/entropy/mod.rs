@@ -36,6 +36,7 @@
 //! # Ok::<(), thermograd::Error>(())
 //! ```
 
+pub(crate) mod cloud;
 mod distances;
 mod estimate;
 mod gaussian;
