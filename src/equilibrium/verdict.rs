@@ -35,7 +35,7 @@
 //! # Calibration
 //! CALIBRATION
 
-use super::stationarity::{Drift, TestConfig, drift_by, drift_curved, plan};
+use super::stationarity::{Caution, Drift, TestConfig, drift_by, drift_curved, plan};
 use super::support::{batch_means, check, check_range, detrended, is_constant, law};
 use super::thermal::{Circulation, equipartition};
 use crate::error::Error;
@@ -397,7 +397,7 @@ fn attempt_drift(
     match plan(series, tests) {
         Reading::Ready(plan) => {
             *slowest = slowest.min(plan.n_eff);
-            match drift_by(series, &plan) {
+            match drift_by(series, &plan, Caution::FewBatches) {
                 Reading::Ready(found) => made(found),
                 // The scatter of batch means is zero: all of one value, or all on a line.
                 _ if is_constant(&batch_means(series, plan.batches)) => Attempt::Constant,
