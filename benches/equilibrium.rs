@@ -74,7 +74,7 @@ fn burn_in(c: &mut Criterion) {
                 });
             });
         }
-        // The literal loop takes minutes a call at 100 000.
+        // The literal loop takes half a minute a call at 100 000.
         if n <= 10_000 {
             group.bench_with_input(BenchmarkId::new("literal, sparse lags", n), &x, |b, x| {
                 b.iter(|| literal(black_box(x)));

@@ -254,6 +254,7 @@ fn options_out_of_range_are_errors() {
     out(batch_means_estimate(&x, 1).is_err());
     out(thinning(10, 0.5, Spacing::Nearest).is_err());
     out(thinning(10, f64::NAN, Spacing::Even).is_err());
+    out(thinning(usize::MAX, 1.0, Spacing::Even).is_err());
     out(ess_quantile(&[&x], 1.0).is_err());
     out(mcse_quantile(&[&x], f64::NAN).is_err());
     out(ess_bulk(&[]).is_err());
