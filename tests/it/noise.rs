@@ -231,7 +231,7 @@ fn reshuffling_cools_slow_modes() {
         // Independent batches: S²/(1 − (1−x)²).
         let exact = reshuffling_factor(batches as u64, x).unwrap() * single / (x * (2.0 - x));
         // Epochs are correlated by (1−x)^n.
-        let memory = (1.0 - x).powi(2 * batches as i32);
+        let memory = (1.0 - x).powf(2.0 * batches as f64);
         let inefficiency = (1.0 + memory) / (1.0 - memory);
         let error = ((fourth / n - (sum / n).powi(2)).max(0.0) * inefficiency / n).sqrt();
         assert!(
@@ -259,6 +259,9 @@ fn reshuffling_cools_slow_modes() {
     assert!(reshuffling_factor(3, f64::NAN).is_err());
 }
 
+/// An estimate from local gradients, their mean and the local batch.
+type Source = fn(&[Vec<f64>], &[f64], usize) -> GradientNoise;
+
 /// Known covariance and mean: every source, averaged over steps, gives both within error bars.
 #[test]
 fn sources_are_unbiased_and_carried_by_a_step() {
@@ -268,7 +271,6 @@ fn sources_are_unbiased_and_carried_by_a_step() {
     let signal = len as f64 * 0.15 * 0.15;
     let trace = single / (ranks * batch) as f64;
     let rate = 0.1;
-    type Source = fn(&[Vec<f64>], &[f64], usize) -> GradientNoise;
     let sources: [(&str, Source); 3] = [
         ("replicas", |rows, mean, batch| {
             *replicas_of(rows, batch)
