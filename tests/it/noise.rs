@@ -7,8 +7,8 @@ use thermograd::noise::{
 };
 use thermograd::systems::Random;
 use thermograd::{
-    Config, Error, Estimate, GroupId, Groups, Observer, Piece, Reading, Reason, Remark, Sampling,
-    Step, Sums, Symmetry, Window, from_fn, slices,
+    Config, Error, Estimate, GroupId, Groups, Moment, Observer, Piece, Reading, Reason, Remark,
+    Sampling, Step, Sums, Symmetry, Window, from_fn, slices,
 };
 
 fn squared(x: &[f64]) -> f64 {
@@ -174,6 +174,73 @@ proptest! {
         prop_assert!((a[3] - b[3]).abs() <= 1e-12 * b[3] && a[..3] == b[..3]);
         prop_assert_eq!(Replicas::from_array(a).unwrap(), halves);
     }
+}
+
+/// Two ranks with a shard each, whose sums are added: every reading of one process, past included.
+#[test]
+fn sharded_observers_read_as_one() {
+    let len = 1300;
+    let cut = 700;
+    let (mut whole, group) = one_group();
+    let (mut total, all) = one_group();
+    let mut shards = [one_group(), one_group()];
+    let mut random = Random::new(6);
+    let mut w: Vec<f64> = (0..len).map(|_| random.normal()).collect();
+    for _ in 0..300 {
+        let mut draw = || -> Vec<f64> { (0..len).map(|_| random.normal()).collect() };
+        let (g, h) = (draw(), draw());
+        let d: Vec<f64> = draw().iter().map(|x| x.abs() + 0.1).collect();
+        let facts = Step::new(0.5)
+            .learning_rate(0.1)
+            .decoupled_weight_decay(0.1)
+            .optimizer(thermograd::Optimizer::ADAM);
+        let part = |range: std::ops::Range<usize>| {
+            Piece::new(&w[range.clone()], &g[range.clone()])
+                .second_gradient(&h[range.clone()])
+                .preconditioner(&d[range])
+        };
+        let one = part(0..len);
+        whole
+            .observe(&facts, &from_fn(|out| out.piece(group, &one)))
+            .unwrap();
+        let mut flat = [0.0; Sums::FIELDS.len()];
+        for ((shard, id), range) in shards.iter_mut().zip([0..cut, cut..len]) {
+            assert_eq!(shard.sums(*id).unwrap().is_some(), shard.steps() > 0);
+            let piece = part(range);
+            shard
+                .observe(&facts, &from_fn(|out| out.piece(*id, &piece)))
+                .unwrap();
+            let mine = shard.sums(*id).unwrap().unwrap().to_array();
+            flat.iter_mut().zip(mine).for_each(|(a, b)| *a += b);
+        }
+        let sum = Sums::from_array(flat);
+        total
+            .observe(&facts, &from_fn(|out| out.sums(all, &sum)))
+            .unwrap();
+        for (w, g) in w.iter_mut().zip(&g) {
+            *w -= 0.1 * (0.1 * *w + g);
+        }
+    }
+    let (a, b) = (
+        whole.ensemble(Some(group)).unwrap(),
+        total.ensemble(Some(all)).unwrap(),
+    );
+    let mut compared = 0;
+    for moment in Moment::ALL {
+        assert_eq!(a.count(moment), b.count(moment), "{moment:?}");
+        if let Some((x, y)) = a.mean(moment).zip(b.mean(moment)) {
+            assert!(
+                (x - y).abs() <= 1e-10 * x.abs().max(1e-3),
+                "{moment:?} {x} {y}"
+            );
+            compared += 1;
+        }
+    }
+    assert!(compared > 40, "{compared}");
+    // A refused step leaves no sums to be taken for it.
+    let bad = slices(group, &[f64::NAN], &[0.0]);
+    assert!(whole.observe(&Step::new(0.0), &bad).is_err());
+    assert_eq!(whole.sums(group).unwrap(), None);
 }
 
 /// All batches of a small data set, counted out: S(1/B − 1/N) without replacement, nothing at
