@@ -7,7 +7,6 @@
 //! ```
 
 #![expect(clippy::print_stdout, reason = "printing is what this example is for")]
-#![expect(clippy::unwrap_used, reason = "simulated series are valid input")]
 
 #[path = "../tests/it/equilibrium/simulation.rs"]
 mod simulation;

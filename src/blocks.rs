@@ -131,6 +131,29 @@ impl Blocks {
         total
     }
 
+    /// Steps in a block.
+    pub(crate) const fn block_len(&self) -> u64 {
+        self.block_len
+    }
+
+    /// A formula of every full block, in order; `None` where one of them has no value.
+    pub(crate) fn series(&self, formula: impl Fn(&Ensemble) -> Option<f64>) -> Option<Vec<f64>> {
+        self.full
+            .iter()
+            .map(|block| formula(&block.total).filter(|value| value.is_finite()))
+            .collect()
+    }
+
+    /// The last eighth of the window, at least one block: what the run is like now.
+    pub(crate) fn recent(&self) -> Ensemble {
+        let mut recent = self.open.total;
+        let blocks = (self.full.len() / 8).max(1);
+        for block in self.full.iter().rev().take(blocks) {
+            recent.merge(&block.total);
+        }
+        recent
+    }
+
     fn closed(&self) -> Ensemble {
         let mut total = Ensemble::default();
         for block in &self.full {

@@ -8,7 +8,8 @@
 //! H = U + pV, \qquad F = U - TS, \qquad G = U + pV - TS
 //! ```
 //!
-//! with S in nats and T in units of the loss. U has no natural zero: compare energies of one
+//! with S in nats and T in units of the loss. S is what the observer's snapshots measure, or what
+//! it was told ([`Observer::set_entropy`](crate::Observer::set_entropy)), and its error enters. U has no natural zero: compare energies of one
 //! model on one loss, and entropies of one parametrisation.
 //!
 //! The heat capacity C = Var(L)/T² is a fluctuation of the *full* loss. The loss of a mini-batch
@@ -48,9 +49,14 @@ pub fn enthalpy(e: &Ensemble) -> Option<f64> {
     Some(internal(e)? + decay_potential(e)?)
 }
 
-/// Helmholtz free energy F = U − TS, T from measured noise, S as given with the steps.
+/// Entropy S in nats, as measured or told.
+pub fn entropy(e: &Ensemble) -> Option<f64> {
+    e.mean(Moment::Entropy)
+}
+
+/// Helmholtz free energy F = U − TS, T from measured noise, S as measured or told.
 pub fn helmholtz(e: &Ensemble) -> Option<f64> {
-    Some(internal(e)? - temperature::noise(e)? * e.mean(Moment::Entropy)?)
+    Some(internal(e)? - temperature::noise(e)? * entropy(e)?)
 }
 
 /// Gibbs free energy G = U + pV − TS.

@@ -106,7 +106,7 @@ moments! {
     IndependentLoss: [IndependentLoss],
     /// Product of the two losses.
     LossProduct: [IndependentLoss],
-    /// S in nats, as given.
+    /// S in nats: not of a step, but set where a formula reads it.
     Entropy: [Entropy],
     /// η.
     LearningRate: [LearningRate],
@@ -364,6 +364,14 @@ impl Ensemble {
         self.counts.iter().filter(|&&count| count > 0.0).count()
     }
 
+    /// The same averages with the entropy set.
+    pub(crate) fn with_entropy(&self, entropy: f64) -> Self {
+        let mut with = *self;
+        with.counts[Moment::Entropy as usize] = 1.0;
+        with.sums[Moment::Entropy as usize] = entropy;
+        with
+    }
+
     /// Adds one value of one moment; a value that is not finite is left out.
     pub fn add(&mut self, moment: Moment, value: f64) {
         if value.is_finite() {
@@ -548,7 +556,6 @@ impl Ensemble {
     fn push_losses(&mut self, step: &Step, before: Option<&Step>) {
         use Moment as M;
         self.add(M::Loss, step.loss);
-        self.add_some(M::Entropy, step.entropy);
         if let Some(other) = step.independent_loss {
             self.add(M::PairedLoss, step.loss);
             self.add(M::IndependentLoss, other);

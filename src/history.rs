@@ -367,6 +367,25 @@ impl History {
         (leaves.flat_map(of_leaf).collect(), steps)
     }
 
+    /// Consecutive past steps held, 0 after a gap.
+    #[cfg(feature = "statistics")]
+    pub(crate) const fn depth(&self) -> u8 {
+        self.depth
+    }
+
+    /// The weights of the last step, if every coordinate of `first .. last` is followed.
+    #[cfg(feature = "statistics")]
+    pub(crate) fn whole(&self, first: usize, last: usize) -> Option<crate::View<'_>> {
+        let all = last.div_ceil(LEAF) - first / LEAF;
+        if self.leaves.len() < all || first % LEAF != 0 || self.depth == 0 {
+            return None;
+        }
+        Some(match &self.weights {
+            Store::Narrow(values) => crate::View::F32(&values[..last - first]),
+            Store::Wide(values) => crate::View::F64(&values[..last - first]),
+        })
+    }
+
     /// Steps were left out: what is held is no longer the previous step.
     pub(crate) fn gap(&mut self) {
         self.depth = 0;

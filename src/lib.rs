@@ -99,6 +99,8 @@ mod report;
 mod snapshot;
 mod step;
 mod sums;
+#[cfg(feature = "statistics")]
+mod verdict;
 
 pub mod energy;
 #[cfg(feature = "statistics")]

@@ -117,15 +117,47 @@ impl Metric {
         (self.formula)(e).filter(|value| value.is_finite())
     }
 
-    /// The reading of a window.
-    pub(crate) fn read(&self, blocks: &Blocks, subject: Subject) -> Reading {
+    /// The reading of a window; `entropy` is that of the same subject.
+    pub(crate) fn read(
+        &self,
+        blocks: &Blocks,
+        subject: Subject,
+        entropy: impl FnOnce() -> Reading,
+    ) -> Reading {
         if let Err(reason) = self.speaks_of(subject) {
             return Reading::Undefined(reason);
         }
+        if !self.needs.contains(&Moment::Entropy) {
+            return self.read_by(blocks, self.formula);
+        }
+        let entropy = match entropy() {
+            Reading::Ready(entropy) => entropy,
+            other => return other,
+        };
+        // The entropy is one number for the window: its error adds to that of the averages.
+        let at = |s: f64| move |e: &Ensemble| (self.formula)(&e.with_entropy(s));
+        let whole = blocks.total();
+        let slope = at(entropy.value + entropy.std_error)(&whole)
+            .zip(at(entropy.value)(&whole))
+            .map_or(0.0, |(up, here)| up - here);
+        self.read_by(blocks, at(entropy.value))
+            .map(|estimate| crate::Estimate {
+                std_error: estimate.std_error.hypot(slope),
+                n_eff: if estimate.std_error == 0.0 {
+                    entropy.n_eff
+                } else {
+                    estimate.n_eff
+                },
+                ..estimate
+            })
+    }
+
+    fn read_by(&self, blocks: &Blocks, formula: impl Fn(&Ensemble) -> Option<f64>) -> Reading {
         let whole = blocks.total();
         let count = |e: &Ensemble| {
             self.needs
                 .iter()
+                .filter(|&&moment| moment != Moment::Entropy)
                 .map(|&moment| e.count(moment))
                 .fold(e.count(Moment::Dof), f64::min)
         };
@@ -144,7 +176,7 @@ impl Metric {
             }
         }
         blocks
-            .estimate(self.formula, count)
+            .estimate(formula, count)
             .unwrap_or_else(|| self.without_value(&whole))
     }
 
@@ -419,6 +451,9 @@ pub const CATALOGUE: &[Metric] = &[
     .symbol("H")
     .unit(LOSS)
     .scope(Scope::Model),
+    Metric::new("entropy", &[Moment::Entropy], energy::entropy)
+        .symbol("S")
+        .unit("nats"),
     Metric::new(
         "helmholtz",
         &[Moment::Loss, Moment::NoiseHeat, Moment::Entropy],

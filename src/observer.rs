@@ -7,15 +7,18 @@
 use std::num::NonZeroU64;
 
 use crate::blocks::Blocks;
+#[cfg(feature = "statistics")]
+use crate::entropy::{EntropyEstimate, SnapshotWindow, WindowConfig, cloud::Cloud};
 use crate::history::History;
 use crate::metric::{CATALOGUE, Subject};
+use crate::pressure::Settling;
 use crate::random::mix;
 use crate::snapshot::{Collector, Slot};
 use crate::sums::whole;
 use crate::temperature::Spread;
 use crate::{
-    Ensemble, Error, Formula, GroupId, Groups, Metric, Reading, Report, Row, Sampling, Snapshot,
-    Step, Sums,
+    Ensemble, Error, Estimate, Formula, GroupId, Groups, Metric, Moment, Reading, Reason, Report,
+    Row, Sampling, Snapshot, Step, Sums,
 };
 
 /// When steps are looked at: `burst` consecutive ones out of every `every`.
@@ -55,6 +58,12 @@ impl Cadence {
         Ok(Self { burst, every })
     }
 
+    /// Steps for each one that is looked at.
+    #[cfg(feature = "statistics")]
+    fn stride(self) -> f64 {
+        self.every as f64 / self.burst as f64
+    }
+
     const fn looks_at(self, step: u64) -> bool {
         step % self.every < self.burst
     }
@@ -92,6 +101,8 @@ pub struct Config {
     probe: usize,
     seed: u64,
     metrics: Vec<Metric>,
+    #[cfg(feature = "statistics")]
+    snapshots: Option<WindowConfig>,
 }
 
 impl Default for Config {
@@ -103,6 +114,8 @@ impl Default for Config {
             probe: 1 << 16,
             seed: 0,
             metrics: Vec::new(),
+            #[cfg(feature = "statistics")]
+            snapshots: None,
         }
     }
 }
@@ -146,7 +159,24 @@ impl Config {
         self
     }
 
+    /// Keeps snapshots of every group for its entropy, overlap and spread: for each of its scales
+    /// a [`SnapshotWindow`] with these options. It needs a probe as large as the group.
+    ///
+    /// The windows are rings of the last snapshots: they pass over the borders of tumbling windows,
+    /// and [`Observer::start_window`] empties them. Take snapshots apart by the autocorrelation
+    /// time of the directions, about 1/(ηλ) steps, with [`WindowConfig::every`].
+    #[cfg(feature = "statistics")]
+    #[must_use]
+    pub fn snapshots(mut self, snapshots: WindowConfig) -> Self {
+        self.snapshots = Some(snapshots);
+        self
+    }
+
     fn check(&self) -> Result<(), Error> {
+        #[cfg(feature = "statistics")]
+        if let Some(snapshots) = &self.snapshots {
+            SnapshotWindow::new(snapshots.clone())?;
+        }
         if self.probe == 0 || self.probe > 1 << 40 {
             return Err(Error::OutOfRange {
                 what: "coordinates of the probe",
@@ -202,7 +232,7 @@ impl Record {
 
     fn push(&mut self, step: &Ensemble) {
         self.current.push(step);
-        self.rate = step.mean(crate::Moment::RelaxationRate);
+        self.rate = step.mean(Moment::RelaxationRate);
         self.advance();
     }
 
@@ -258,6 +288,11 @@ pub struct Observer {
     before: Option<Step>,
     steps: u64,
     in_window: u64,
+    /// The model's entropy, as told.
+    entropy: Option<Estimate>,
+    /// The snapshots of each group, where they are kept.
+    #[cfg(feature = "statistics")]
+    clouds: Vec<Cloud>,
 }
 
 impl Observer {
@@ -278,6 +313,9 @@ impl Observer {
         config.check()?;
         let count = groups.len();
         Ok(Self {
+            entropy: None,
+            #[cfg(feature = "statistics")]
+            clouds: clouds(&groups, &config),
             slots: vec![Slot::default(); count],
             sums: vec![None; count],
             extents: vec![None; count],
@@ -374,14 +412,23 @@ impl Observer {
         if let Window::Tumbling(length) = self.config.window
             && self.in_window >= length.get()
         {
-            self.start_window();
+            self.turn_window();
             return Ok(Observed::WindowComplete);
         }
         Ok(Observed::Recorded)
     }
 
-    /// Ends the window: readings are now those of the steps since it began.
+    /// Ends the window: readings are now those of the steps since it began. Snapshots that were
+    /// kept are dropped.
     pub fn start_window(&mut self) {
+        self.turn_window();
+        #[cfg(feature = "statistics")]
+        for cloud in &mut self.clouds {
+            cloud.clear();
+        }
+    }
+
+    fn turn_window(&mut self) {
         for record in &mut self.records {
             record.start_window();
         }
@@ -405,6 +452,11 @@ impl Observer {
         self.before = None;
         self.steps = 0;
         self.in_window = 0;
+        self.entropy = None;
+        #[cfg(feature = "statistics")]
+        {
+            self.clouds = clouds(&self.groups, &self.config);
+        }
     }
 
     fn skip(&mut self) {
@@ -479,6 +531,15 @@ impl Observer {
                 self.config.probe,
                 mix(self.config.seed ^ mix(index as u64)),
             );
+            #[cfg(feature = "statistics")]
+            if let (Some(cloud), Some(history), Some(extent)) = (
+                self.clouds.get_mut(index),
+                &slot.history,
+                self.extents[index],
+            ) && history.depth() > 0
+            {
+                cloud.offer(self.steps, history.whole(extent.first, extent.last));
+            }
         }
         match whole {
             Some((sums, dof)) => {
@@ -498,7 +559,9 @@ impl Observer {
     pub fn read(&self, group: GroupId, metric: &str) -> Result<Reading, Error> {
         let metric = self.metric(metric)?;
         let (record, subject) = self.subject(Some(group))?;
-        Ok(metric.read(record.blocks(), subject))
+        Ok(metric.read(record.blocks(), subject, || {
+            self.entropy_reading(Some(group))
+        }))
     }
 
     /// The reading of a metric, by name, for the model as a whole: extensive quantities are sums
@@ -509,7 +572,7 @@ impl Observer {
     pub fn read_model(&self, metric: &str) -> Result<Reading, Error> {
         let metric = self.metric(metric)?;
         let (record, subject) = self.subject(None)?;
-        Ok(metric.read(record.blocks(), subject))
+        Ok(metric.read(record.blocks(), subject, || self.entropy_reading(None)))
     }
 
     /// The value of any formula of your own, with its error bar, for one group or (`None`) the
@@ -520,11 +583,12 @@ impl Observer {
     pub fn read_formula(
         &self,
         group: Option<GroupId>,
-        needs: &'static [crate::Moment],
+        needs: &'static [Moment],
         formula: Formula,
     ) -> Result<Reading, Error> {
         let (record, subject) = self.subject(group)?;
-        Ok(Metric::new("", needs, formula).read(record.blocks(), subject))
+        let metric = Metric::new("", needs, formula);
+        Ok(metric.read(record.blocks(), subject, || self.entropy_reading(group)))
     }
 
     /// The averages of the window that readings speak of, for one group or (`None`) the model.
@@ -557,6 +621,187 @@ impl Observer {
     /// [`Error::UnknownGroup`].
     pub fn relaxations(&self, group: Option<GroupId>) -> Result<f64, Error> {
         Ok(self.subject(group)?.0.relaxations)
+    }
+
+    /// Tells the model's entropy in nats where it comes from elsewhere, best from thermodynamic
+    /// integration over a family of runs
+    /// (`entropy::entropy_from_energy`): the free energies then read
+    /// it, with its error, in place of what snapshots measure.
+    ///
+    /// # Errors
+    /// [`Error::OutOfRange`] for a value that is not finite or an error that is negative.
+    pub fn set_entropy(&mut self, entropy: Estimate) -> Result<(), Error> {
+        for (what, value, holds) in [
+            ("entropy", entropy.value, entropy.value.abs() < 1e150),
+            (
+                "standard error of the entropy",
+                entropy.std_error,
+                (0.0..1e150).contains(&entropy.std_error),
+            ),
+            ("n_eff of the entropy", entropy.n_eff, entropy.n_eff >= 0.0),
+        ] {
+            if !holds {
+                return Err(Error::OutOfRange {
+                    what,
+                    value,
+                    allowed: "a finite number, not negative where it is an error or a count",
+                });
+            }
+        }
+        self.entropy = Some(entropy);
+        Ok(())
+    }
+
+    /// The entropy of one group from its snapshots, with all that its bias depends on; see
+    /// [`Config::snapshots`]. For K scales the sum of K spheres, each
+    /// S(direction) + (dₖ − 1) ln rₖ by geodesic caps; for any other group a Gaussian, shrunk
+    /// where snapshots are fewer than parameters.
+    ///
+    /// # Errors
+    /// [`Error::UnknownGroup`]; what kept the snapshots from being taken, such as a window that
+    /// would need more memory than it may.
+    #[cfg(feature = "statistics")]
+    pub fn entropy(&self, group: GroupId) -> Result<Reading<EntropyEstimate>, Error> {
+        self.subject(Some(group))?;
+        match self.clouds.get(group.index()) {
+            Some(cloud) => cloud.entropy(),
+            None => Ok(Reading::Undefined(Reason::Missing("a snapshot window"))),
+        }
+    }
+
+    /// The snapshots of one group, a window for each of its scales; none where they are not kept.
+    ///
+    /// # Errors
+    /// [`Error::UnknownGroup`].
+    #[cfg(feature = "statistics")]
+    pub fn snapshots(&self, group: GroupId) -> Result<&[SnapshotWindow], Error> {
+        self.subject(Some(group))?;
+        Ok(self
+            .clouds
+            .get(group.index())
+            .map_or(&[], |cloud| cloud.windows()))
+    }
+
+    /// The entropy that formulas read: as told for the model, else as measured, if it may be
+    /// taken for absolute.
+    fn entropy_reading(&self, group: Option<GroupId>) -> Reading {
+        if let (None, Some(entropy)) = (group, self.entropy) {
+            return Reading::Ready(entropy);
+        }
+        #[cfg(feature = "statistics")]
+        {
+            let measured = |id: GroupId| match self.entropy(id) {
+                Ok(Reading::Ready(estimate)) => estimate.absolute(),
+                Ok(Reading::Pending { seen, needed }) => Reading::Pending { seen, needed },
+                Ok(Reading::Undefined(reason)) => Reading::Undefined(reason),
+                Err(_) => Reading::Undefined(Reason::Meaningless(
+                    "snapshots could not be kept: ask Observer::entropy",
+                )),
+            };
+            if let Some(id) = group {
+                return measured(id);
+            }
+            let mut sum = Estimate {
+                value: 0.0,
+                std_error: 0.0,
+                n_eff: f64::INFINITY,
+            };
+            for id in self.groups.ids() {
+                match measured(id) {
+                    Reading::Ready(part) => {
+                        sum.value += part.value;
+                        sum.std_error = sum.std_error.hypot(part.std_error);
+                        sum.n_eff = sum.n_eff.min(part.n_eff);
+                    }
+                    other => return other,
+                }
+            }
+            Reading::Ready(sum)
+        }
+        #[cfg(not(feature = "statistics"))]
+        Reading::Undefined(Reason::Missing("the entropy"))
+    }
+
+    /// Whether the window shows the run in equilibrium, and if not, what drifts or what is
+    /// missing; see [`equilibrium::verdict`](crate::equilibrium::verdict()) for how it decides
+    /// and how often it errs.
+    ///
+    /// The series are means over blocks of the window, the relaxation time of the norm is known
+    /// from the hyper-parameters, and everything is told in steps. A window that holds the
+    /// transient says so: start a new one after it.
+    ///
+    /// ```
+    /// use thermograd::equilibrium::{Verdict, VerdictConfig};
+    /// # use thermograd::{slices, Groups, Observer, Step, Symmetry};
+    /// # let mut groups = Groups::new();
+    /// # let all = groups.add("all", Symmetry::Generic);
+    /// # let mut observer = Observer::new(groups)?;
+    /// for step in 0..1000 {
+    ///     let loss = 1.0 / (1.0 + f64::from(step));
+    ///     observer.observe(&Step::new(loss), &slices(all, &[1.0_f64], &[loss]))?;
+    /// }
+    /// let verdict = observer.verdict(&VerdictConfig::default())?;
+    /// assert!(!matches!(verdict, Verdict::Equilibrium { .. }));
+    /// # Ok::<(), thermograd::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// An option of the configuration out of its range.
+    #[cfg(feature = "statistics")]
+    pub fn verdict(
+        &self,
+        config: &crate::equilibrium::VerdictConfig,
+    ) -> Result<crate::equilibrium::Verdict, Error> {
+        let witnesses: Vec<_> = self
+            .groups
+            .ids()
+            .zip(&self.records)
+            .map(|(id, record)| crate::verdict::Witness {
+                name: self.groups.name(id).unwrap_or_default(),
+                scale_invariant: self
+                    .groups
+                    .symmetry(id)
+                    .unwrap_or_default()
+                    .is_scale_invariant(),
+                blocks: record.blocks(),
+            })
+            .collect();
+        crate::verdict::of_windows(
+            &witnesses,
+            self.model.blocks(),
+            self.config.cadence.stride(),
+            config,
+        )
+    }
+
+    /// How long the norm still takes to settle, for one group or (`None`) the model, from the
+    /// last stretch of the run.
+    ///
+    /// # Errors
+    /// [`Error::UnknownGroup`].
+    pub fn settling(&self, group: Option<GroupId>) -> Result<Reading<Settling>, Error> {
+        let (record, Subject::Group(symmetry) | Subject::Model(symmetry)) = self.subject(group)?;
+        if !symmetry.is_scale_invariant() {
+            return Ok(Reading::Undefined(Reason::Symmetry(
+                "holds for scale-invariant groups only",
+            )));
+        }
+        let latest = if record.current.len() > 0 {
+            &record.current
+        } else {
+            record.blocks()
+        };
+        if latest.len() < 8 {
+            return Ok(Reading::Pending {
+                seen: latest.len(),
+                needed: 8,
+            });
+        }
+        let recent = latest.recent();
+        Ok(Settling::measured(&recent).map_or_else(
+            || Reading::Undefined(recent.why_absent(Moment::RadiusFourth)),
+            Reading::Ready,
+        ))
     }
 
     /// The temperatures of single coordinates, `Tᵢ = m⟨Dᵢ Σᵢᵢ⟩/2`, summarised: under Adam every
@@ -593,6 +838,7 @@ impl Observer {
             let Ok((record, subject)) = self.subject(group) else {
                 continue;
             };
+            let entropy = self.entropy_reading(group);
             for metric in metrics() {
                 let of_model = metric.scope_of() == crate::Scope::Model;
                 if of_model == group.is_some() && (of_model || one_group) {
@@ -601,7 +847,7 @@ impl Observer {
                 rows.push(Row {
                     group: group.and_then(|id| self.groups.name(id)).map(str::to_owned),
                     metric: *metric,
-                    reading: metric.read(record.blocks(), subject),
+                    reading: metric.read(record.blocks(), subject, || entropy.clone()),
                 });
             }
         }
@@ -667,6 +913,22 @@ impl Observer {
             },
         }
     }
+}
+
+/// The snapshot windows of all groups, where they are wanted.
+#[cfg(feature = "statistics")]
+fn clouds(groups: &Groups, config: &Config) -> Vec<Cloud> {
+    let Some(snapshots) = &config.snapshots else {
+        return Vec::new();
+    };
+    groups
+        .ids()
+        .map(|id| {
+            let name = groups.name(id).unwrap_or_default();
+            let options = snapshots.clone().name(format!("group {name:?}"));
+            Cloud::new(options, groups.symmetry(id).unwrap_or_default())
+        })
+        .collect()
 }
 
 /// What a group's first visit fixes: where its elements lie, and how many weights it has with

@@ -213,6 +213,53 @@ pub fn rotation(e: &Ensemble) -> Option<f64> {
     e.mean(Moment::Rotation)
 }
 
+/// How far a norm is along its relaxation.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
+pub struct Settling {
+    /// τ, the steps in which the deviation falls by a factor e.
+    pub relaxation_steps: f64,
+    /// r⁴/r*⁴ − 1 now, with r* from the gradients of now.
+    pub deviation: f64,
+    /// Steps until the deviation is below 5 %: 0 when it is.
+    pub remaining_steps: f64,
+}
+
+impl Settling {
+    /// Deviation of r⁴ below which the norm counts as settled: 5 %, or 1.2 % of r.
+    pub const TOLERANCE: f64 = 0.05;
+
+    /// The forecast of the relaxation law r⁴ − r*⁴ ∝ e^(−t/τ).
+    ///
+    /// It takes the gradient's second moment for constant: a network that still learns lowers it,
+    /// and with it r*.
+    ///
+    /// ```
+    /// use thermograd::pressure::Settling;
+    /// // Twice r*⁴: ln 20 relaxation times to 5 %.
+    /// let settling = Settling::forecast(2.0, 100.0);
+    /// assert!((settling.remaining_steps - 100.0 * 20f64.ln()).abs() < 1e-9);
+    /// assert_eq!(Settling::forecast(1.01, 100.0).remaining_steps, 0.0);
+    /// ```
+    pub fn forecast(ratio_fourth: f64, relaxation_steps: f64) -> Self {
+        let deviation = ratio_fourth - 1.0;
+        let folds = (deviation.abs() / Self::TOLERANCE).max(1.0).ln();
+        Self {
+            relaxation_steps,
+            deviation,
+            remaining_steps: relaxation_steps * folds,
+        }
+    }
+
+    /// The forecast from what a stretch of the run measured.
+    pub(crate) fn measured(e: &Ensemble) -> Option<Self> {
+        let target = radius_balance(e).filter(|&radius| radius > 0.0)?;
+        let ratio = e.mean(Moment::NormSquared)? / (target * target);
+        Some(Self::forecast(ratio * ratio, relaxation_steps(e)?))
+    }
+}
+
 /// r* at a fixed effective learning rate, from x = η_eff² M and y = η_eff λ:
 /// r*² = (1 − √(1 − x))/y. `None` for x ≥ 1, where the norm has no stationary value.
 pub(crate) fn effective_radius(angle_squared: f64, effective_decay: f64) -> Option<f64> {

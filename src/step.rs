@@ -33,7 +33,6 @@ pub struct Step {
     pub(crate) loss: f64,
     pub(crate) independent_loss: Option<f64>,
     pub(crate) previous_batch_loss: Option<f64>,
-    pub(crate) entropy: Option<f64>,
     pub(crate) learning_rate: Option<f64>,
     pub(crate) weight_decay: Option<f64>,
     pub(crate) decay: Decay,
@@ -51,7 +50,6 @@ impl Step {
             loss,
             independent_loss: None,
             previous_batch_loss: None,
-            entropy: None,
             learning_rate: None,
             weight_decay: None,
             decay: Decay::Coupled,
@@ -144,14 +142,6 @@ impl Step {
         self
     }
 
-    /// S in nats of the model's stationary state, from the entropy module or elsewhere. The free
-    /// energies need it.
-    #[must_use]
-    pub const fn entropy(mut self, entropy: f64) -> Self {
-        self.entropy = Some(entropy);
-        self
-    }
-
     /// Refuses facts that no training step has.
     ///
     /// # Errors
@@ -161,7 +151,6 @@ impl Step {
             ("loss", Some(self.loss)),
             ("independent loss", self.independent_loss),
             ("previous batch's loss", self.previous_batch_loss),
-            ("entropy", self.entropy),
         ];
         for (what, value) in finite {
             // Squares of these are averaged: their range is that of sqrt(f64::MAX).

@@ -39,7 +39,7 @@ use common::{
 };
 use thermograd::{
     Config as Options, Ensemble, Estimate, Formula, GroupId, Groups, Observed, Observer, Reading,
-    Symmetry, Window, energy, pressure, slices, temperature,
+    Symmetry, Window, energy, equilibrium::VerdictConfig, pressure, slices, temperature,
 };
 
 /// The seed of the split into training and test images, the same in every run.
@@ -133,6 +133,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         100.0 * on_test.accuracy,
     );
     println!("{}", observer.report());
+    println!("{}", observer.verdict(&VerdictConfig::default())?);
     if let Reading::Ready(spread) = observer.coordinate_temperatures(hidden)? {
         println!("{spread}");
     }

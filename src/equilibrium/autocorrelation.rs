@@ -491,7 +491,8 @@ pub enum Spacing {
 /// Indices of an approximately independent subsample of a series of `len` values.
 ///
 /// # Errors
-/// [`Error::OutOfRange`] for an inefficiency that is not finite or below 1.
+/// [`Error::OutOfRange`] for an inefficiency that is not finite or below 1, and for a length
+/// beyond 2³⁰, which no series in memory has.
 ///
 /// ```
 /// use thermograd::equilibrium::{Spacing, thinning};
@@ -506,6 +507,7 @@ pub fn thinning(len: usize, inefficiency: f64, spacing: Spacing) -> Result<Vec<u
         inefficiency.is_finite() && inefficiency >= 1.0,
         "a finite number of at least 1",
     )?;
+    check_range("len", len as f64, len <= 1 << 30, "at most 2^30")?;
     Ok(match spacing {
         Spacing::Even => (0..len).step_by(count(inefficiency.ceil())).collect(),
         Spacing::Nearest => (0..len)

@@ -117,6 +117,8 @@ pub(crate) struct Plan {
 
 /// Fewest batches that a slope and its error can come from.
 const FEWEST_BATCHES: usize = 4;
+/// Fewer than this scatter badly themselves.
+const FEW_BATCHES: usize = 10;
 /// Below this the autocorrelation itself is no estimate.
 const SHORTEST: usize = 20;
 
@@ -145,23 +147,32 @@ pub(crate) fn plan(series: &[f64], config: &TestConfig) -> Reading<Plan> {
     if residuals.iter().all(|r| r.abs() < 1e-13) {
         return Reading::Undefined(LINE);
     }
-    let g = config.inefficiency.unwrap_or_else(|| {
-        line_corrected(inefficiency_unfloored(residuals), n).max(config.least_inefficiency)
-    });
-    let n_eff = n as f64 / g;
+    let (raw, corrected) = config.inefficiency.map_or_else(
+        || {
+            let g = inefficiency_unfloored(residuals);
+            (g, line_corrected(g, n))
+        },
+        |g| (g, g),
+    );
+    let (raw, g) = (
+        raw.max(config.least_inefficiency),
+        corrected.max(config.least_inefficiency),
+    );
+    let n_eff = n as f64 / raw;
     let needed = config
         .least_n_eff
         .max(FEWEST_BATCHES as f64 * config.batch_length);
     if n_eff < needed {
         return Reading::Pending {
             seen: n as u64,
-            needed: steps((needed * g).ceil()).max(n as u64 + 1),
+            needed: steps((needed * raw).ceil()).max(n as u64 + 1),
         };
     }
     Reading::Ready(Plan {
         inefficiency: g,
         n_eff,
-        batches: count(n_eff / config.batch_length).clamp(FEWEST_BATCHES, config.most_batches),
+        batches: count(n as f64 / (g * config.batch_length))
+            .clamp(FEWEST_BATCHES, config.most_batches),
     })
 }
 
@@ -252,13 +263,23 @@ pub fn drift(series: &[f64], config: &TestConfig) -> Result<Reading<Drift>, Erro
     check("series", series)?;
     config.check()?;
     Ok(match plan(series, config) {
-        Reading::Ready(plan) => drift_by(series, &plan),
+        Reading::Ready(plan) => drift_by(series, &plan, Caution::Plain),
         Reading::Pending { seen, needed } => Reading::Pending { seen, needed },
         Reading::Undefined(reason) => Reading::Undefined(reason),
     })
 }
 
-pub(crate) fn drift_by(series: &[f64], plan: &Plan) -> Reading<Drift> {
+/// Whether [`drift_by`] guards the error of few batches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Caution {
+    /// The scatter of batch means alone.
+    Plain,
+    /// With fewer than ten batches no less than what the autocorrelation says: of many series
+    /// asked at once, those that just pass for long enough are ones that happen to scatter little.
+    FewBatches,
+}
+
+pub(crate) fn drift_by(series: &[f64], plan: &Plan, caution: Caution) -> Reading<Drift> {
     let Some(c) = centred(series) else {
         return Reading::Undefined(CONSTANT);
     };
@@ -268,13 +289,18 @@ pub(crate) fn drift_by(series: &[f64], plan: &Plan) -> Reading<Drift> {
     let (residuals, slope) = detrended(&means);
     let squares: f64 = residuals.iter().map(|r| r * r).sum();
     let spread = b * (b * b - 1.0) / 12.0;
-    let error = (squares / ((b - 2.0) * spread)).sqrt();
+    let mut error = (squares / ((b - 2.0) * spread)).sqrt();
+    let (line, _) = detrended(&c.values);
+    let variance = support::variance(&line);
+    if caution == Caution::FewBatches && plan.batches < FEW_BATCHES && error > 0.0 {
+        let noise = variance * plan.inefficiency / length;
+        error = error.max((noise / spread).sqrt());
+    }
     if error <= 1e-14 {
         return Reading::Undefined(Reason::DividesByZero("the scatter of batch means"));
     }
     let t = slope / error;
-    let (line, _) = detrended(&c.values);
-    let sd = support::variance(&line).sqrt();
+    let sd = variance.sqrt();
     Reading::Ready(Drift {
         rate: Estimate {
             value: c.scale * slope / length,

@@ -14,7 +14,7 @@
 //! Every observable gets one test, of the slope of its batch means ([`drift`](super::drift)); all
 //! temperatures together one, Welch's analysis of variance ([`equipartition`]); the
 //! probability currents one, if [`area_rates`](super::area_rates) were measured. These m p-values
-//! are adjusted by Holm's method, so that the chance of *any* false alarm is at most `level`,
+//! are adjusted by Holm's method, so that the chance of *any* false alarm is `level` at most,
 //! whatever the dependence between them (Holm, Scand. J. Stat. 6, 65, 1979). An observable with
 //! fewer than 50 effective observations is not tested, and the verdict is then never
 //! `Equilibrium`.
@@ -29,13 +29,14 @@
 //! - A motion slower than the series hides, if no observable shows it. Give the relaxation time
 //!   where it is known: for the radius of a scale-invariant layer τ = (1 - μ)/(4ηλ) steps at a
 //!   fixed learning rate.
-//! - `Equilibrium` means that nothing was found by tests of this power, listed below; it is not a
+//! - `Equilibrium` means that nothing was found by tests of finite power; it is not a
 //!   proof.
 //!
 //! # Calibration
-//! CALIBRATION
+//! The measured rates of false alarm and of detection are in the tables of the
+//! [parent module](super#how-often-the-tests-err).
 
-use super::stationarity::{Drift, TestConfig, drift_by, drift_curved, plan};
+use super::stationarity::{Caution, Drift, TestConfig, drift_by, drift_curved, plan};
 use super::support::{batch_means, check, check_range, detrended, is_constant, law};
 use super::thermal::{Circulation, equipartition};
 use crate::error::Error;
@@ -397,7 +398,7 @@ fn attempt_drift(
     match plan(series, tests) {
         Reading::Ready(plan) => {
             *slowest = slowest.min(plan.n_eff);
-            match drift_by(series, &plan) {
+            match drift_by(series, &plan, Caution::FewBatches) {
                 Reading::Ready(found) => made(found),
                 // The scatter of batch means is zero: all of one value, or all on a line.
                 _ if is_constant(&batch_means(series, plan.batches)) => Attempt::Constant,

@@ -1,1 +1,41 @@
 //! Which phase the network is in, and when it changes.
+//!
+//! A gas has directions at random and the energy of a random network; a condensate stays about one minimum; a transition
+//! leads from one to the other, continuously or with a latent heat. The parts, all pure functions of series, snapshots or curves:
+//!
+//! | question | answered by | needs |
+//! |---|---|---|
+//! | how ordered is a window? | [`long_overlap`], [`participation_ratio`], [`step_alignment`], [`energy_fraction`] | snapshots; energies |
+//! | which phase is it? | [`classify`] | the [`Evidence`] of a window, the classification before it |
+//! | how strongly does it respond? | [`susceptibility`], [`heat_capacity`], [`binder_cumulant`] | a canonical series |
+//! | what happens between the temperatures of the runs? | [`reweight`], [`MultiHistogram`] | canonical energies that overlap |
+//! | where is the transition, of which order? | [`peak`], [`crossing`], [`latent_heat`], [`hysteresis`], [`ramp_trend`] | a family of runs, or ramps |
+//! | when did something change, or is about to? | [`change_point`] | a series |
+//!
+//! When all of them lie: on a run that is not stationary. Every fluctuation formula presumes equilibrium, and what a run
+//! never visited it cannot report: see the trapped gas under [`classify`].
+
+pub mod change_point;
+
+mod order_parameter;
+mod phase;
+mod response;
+mod reweighting;
+mod series;
+mod transition;
+
+pub use order_parameter::{
+    EnergyScale, Overlap, energy_fraction, long_overlap, mean_resultant_length, overlap,
+    overlap_at_lag, participation_ratio, replica_overlap, step_alignment,
+};
+pub use phase::{
+    Classification, Criterion, Evidence, Ground, Phase, PhaseConfig, Witness, classify,
+};
+pub use response::{
+    Conditions, binder_cumulant, heat_capacity, susceptibility, vector_binder_cumulant,
+};
+pub use reweighting::{MultiHistogram, Reweighted, Run, reweight};
+pub use transition::{
+    Branches, CurvePoint, Hysteresis, Peak, PeakScale, RampPoint, RampTrend, SlowRamp, crossing,
+    hysteresis, latent_heat, peak, ramp_trend,
+};

@@ -12,14 +12,31 @@
 //! weights and at the gradient drawn there, hand both to whatever observes, then call `step`.
 
 pub mod ar1;
+mod curie_weiss;
 pub mod harmonic;
+mod instability;
+mod ising;
 pub mod isotropic_gas;
+mod landscape;
+mod levels;
+mod p_spin;
+pub(crate) mod quadrature;
+mod saddle;
 pub mod von_mises_fisher;
 
 pub use crate::random::Random;
 pub use ar1::{Ar1, Ar1Series};
+pub use curie_weiss::{
+    CURIE_WEISS_CRITICAL_BINDER, CurieWeissSampler, curie_weiss, curie_weiss_limit,
+};
 pub use harmonic::{HarmonicBath, HarmonicConfig, HarmonicMoments, HarmonicSampler};
+pub use instability::{circle_cycle, heavy_ball_radius, regression_growth};
+pub use ising::{ISING_CRITICAL_TEMPERATURE, ising_4x4, ising_energy, ising_magnetization};
 pub use isotropic_gas::{GasProtocol, IsotropicGas, IsotropicGasConfig};
+pub use landscape::{Landscape, LandscapeSgd, Moments, kramers_time, passage_time};
+pub use levels::{Averages, Level, Levels};
+pub use p_spin::{PSpin, PSpinAverages, PSpinSgd, Region, Start, Transition};
+pub use saddle::{SaddleDescent, SaddleToSaddle};
 pub use von_mises_fisher::VonMisesFisher;
 
 use crate::Error;

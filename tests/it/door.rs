@@ -511,7 +511,6 @@ fn errors_are_typed_and_leave_no_trace() {
         Step::new(0.5).data_set_size(0),
         Step::new(0.5).batch_size(65).data_set_size(64),
         Step::new(0.5).independent_loss(f64::NEG_INFINITY),
-        Step::new(0.5).entropy(f64::NAN),
         Step::new(0.5).previous_batch_loss(1e200),
     ];
     for step in steps {

@@ -15,6 +15,8 @@ mod door;
 mod entropy;
 #[cfg(feature = "statistics")]
 mod equilibrium;
+#[cfg(feature = "statistics")]
+mod free_energy;
 mod gas;
 mod noise;
 mod optimizers;
@@ -22,3 +24,5 @@ mod optimizers;
 mod phase_transition;
 mod systems;
 mod thermometers;
+#[cfg(feature = "statistics")]
+mod verdict;

@@ -55,16 +55,17 @@ numbers! {
 }
 
 type Answer = Result<Option<Vec<f64>>, Error>;
+type Call = Box<dyn Fn(&[f64]) -> Answer>;
 
 fn answer<T: Numbers>(found: Result<Reading<T>, Error>) -> Answer {
     found.map(|reading| reading.ready().map(Numbers::numbers))
 }
 
 /// Every public function of series, as a function of one series.
-fn all() -> Vec<(&'static str, Box<dyn Fn(&[f64]) -> Answer>)> {
+fn all() -> Vec<(&'static str, Call)> {
     macro_rules! list {
         ($($name:literal: |$x:ident| $call:expr;)*) => {
-            vec![$(($name, Box::new(|$x: &[f64]| answer($call)) as Box<dyn Fn(&[f64]) -> Answer>)),*]
+            vec![$(($name, Box::new(|$x: &[f64]| answer($call)) as Call)),*]
         };
     }
     fn config() -> TestConfig {
@@ -253,6 +254,7 @@ fn options_out_of_range_are_errors() {
     out(batch_means_estimate(&x, 1).is_err());
     out(thinning(10, 0.5, Spacing::Nearest).is_err());
     out(thinning(10, f64::NAN, Spacing::Even).is_err());
+    out(thinning(usize::MAX, 1.0, Spacing::Even).is_err());
     out(ess_quantile(&[&x], 1.0).is_err());
     out(mcse_quantile(&[&x], f64::NAN).is_err());
     out(ess_bulk(&[]).is_err());

@@ -1,5 +1,10 @@
 //! The numbers of pymbar, red, arviz, scipy and statsmodels; see `tests/golden/equilibrium.py`.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a golden file that does not parse is a failed test"
+)]
+
 use serde_json::Value;
 use thermograd::Estimate;
 use thermograd::equilibrium::{

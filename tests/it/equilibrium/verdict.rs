@@ -1,5 +1,7 @@
 //! Every answer of the verdict, on a system that deserves it.
 
+#![expect(clippy::unwrap_used, reason = "simulated series are valid input")]
+
 use thermograd::equilibrium::{
     Cause, Direction, Observable, Outcome, TestConfig, Verdict, VerdictConfig, area_rates, verdict,
 };
