@@ -150,9 +150,8 @@ impl Member {
 impl Record {
     fn check(&self, steps: u64) -> Result<(), Place> {
         let rate = self.rate.unwrap_or(1.0);
-        if !(self.relaxations >= 0.0 && self.relaxations.is_finite())
-            || !(rate > 0.0 && rate.is_finite())
-        {
+        let sane = |x: f64| (0.0..=f64::MAX).contains(&x);
+        if !sane(self.relaxations) || !sane(rate) || rate == 0.0 {
             return Err("relaxations".to_owned());
         }
         let windows = [

@@ -155,8 +155,10 @@ moments! {
     GasRadiusSquared: [LearningRate, WeightDecay],
     /// f|Dg|², or r*² = (η²|u|² − 2η(1−ηλ)w·u)/(ηλ(2−ηλ)) from the update itself.
     RadiusSquared: [LearningRate, WeightDecay],
-    /// |w|²/f: what decay takes from the norm, in units of |g|².
+    /// |w|²/f: what decay takes from the norm, in units of |Dg|².
     NormLoss: [Gradient, LearningRate, WeightDecay],
+    /// |Dg|²: what gradients add to it, D = 1 without a preconditioner.
+    NormGain: [Gradient],
     /// m|g + g₋₁|²/4.
     LagSumHeat: [Gradient, LearningRate, TwoSteps],
     /// m|g − g₋₁|²/4.
@@ -430,14 +432,11 @@ impl Ensemble {
             if !step.optimizer.is_preconditioned() {
                 self.add_some(M::RadiusFourth, fixed_rate(radius.map(|f| f * r2 * g2)));
                 self.add_some(M::NormLoss, radius.map(|f| r2 / f));
+                self.add(M::NormGain, g2);
             } else if given(sums.d_count) {
                 self.add(M::PreconditionedGradient, sums.g_g_d);
-                // |Dg|²/|g|² turns the balance of the norm into units of |g|².
-                let ratio = Some(sums.dg_dg / g2).filter(|ratio| *ratio > 0.0);
-                self.add_some(
-                    M::NormLoss,
-                    radius.zip(ratio).map(|(f, ratio)| r2 / (f * ratio)),
-                );
+                self.add_some(M::NormLoss, radius.map(|f| r2 / f));
+                self.add(M::NormGain, sums.dg_dg);
             }
             self.push_sphere(step, sums, &facts);
         }
@@ -504,7 +503,7 @@ impl Ensemble {
         let (heat, along) = if !preconditioned {
             (Some(trace), Some(signal))
         } else if second && given(sums.d_count) {
-            (Some(0.5 * sums.noise_d), Some(sums.g_g2_d))
+            (Some(sums.noise_d), Some(sums.g_g2_d))
         } else {
             (None, None)
         };
@@ -539,7 +538,7 @@ impl Ensemble {
             if given(sums.d_count) {
                 self.add(M::RadiusSquared, factor * sums.dg_dg);
                 if given(sums.g2_count) {
-                    self.add(M::GasRadiusSquared, factor * 0.5 * sums.d_noise);
+                    self.add(M::GasRadiusSquared, factor * sums.d_noise);
                 }
             } else if matches!(step.optimizer, Optimizer::Adam { .. }) {
                 self.add(M::GasRadiusSquared, factor * dof);
@@ -743,6 +742,7 @@ impl Moment {
                 | Self::CentredVirial
                 | Self::CentreForce
                 | Self::NormLoss
+                | Self::NormGain
                 | Self::RadiusSquared
                 | Self::ExampleHeat
                 | Self::PreconditionedSignal

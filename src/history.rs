@@ -128,7 +128,7 @@ pub(crate) struct History {
     heat: Heat,
 }
 
-/// Heat of each followed coordinate, D(g − g₂)²/2 times half the mobility, summed over steps.
+/// Heat of each followed coordinate, gD(g − g₂) times half the mobility, summed over steps.
 /// Empty until a step brings a preconditioner and a second gradient.
 #[derive(Debug, Clone, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
@@ -209,7 +209,7 @@ impl History {
         }
         let heats = |x: &[f64], n: u64| {
             let absent = x.is_empty() && n == 0;
-            let sums = x.len() == len && x.iter().all(|&x| (0.0..f64::MAX).contains(&x));
+            let sums = x.len() == len && x.iter().all(|x| x.is_finite());
             (absent || sums) && n <= steps
         };
         let complete = self.heat.complete.as_ref();
@@ -308,7 +308,7 @@ impl History {
             self.heat.next.resize(self.centre.len(), 0.0);
             let next = &mut self.heat.next[at..at + len];
             for (((to, &d), &a), &b) in next.iter_mut().zip(d).zip(g).zip(g2) {
-                *to = 0.5 * d * (a - b) * (a - b);
+                *to = d * a * (a - b);
             }
         }
         self.next_weights.write(at, w);

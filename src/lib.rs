@@ -52,12 +52,14 @@
 //! | T_cal | `temperature_calorimetric` | loss | the previous batch's loss after its update |
 //! | e | `edge_ratio` | 1 | η, three consecutive steps |
 //! | SNR | `signal_to_noise` | 1 | a second gradient |
+//! | B_simple, B_crit | `gradient_noise_scale`, `critical_batch_size` | examples | B, a second gradient |
 //! | p | `pressure` | loss/weight² | λ |
 //! | V, r | `volume`, `radius` | weight², weight | |
 //! | r* | `radius_predicted` | weight | η, λ, a second gradient |
 //! | Z | `z` | 1 | η, λ, a second gradient |
 //! | Z_d | `z_d` | 1 | η, λ |
 //! | bal | `real_gas_balance` | 1 | η, λ, two consecutive steps |
+//! | Z_u | `z_update`, `z_update_virial`, `norm_balance` | 1 | η, λ, two consecutive steps, any optimiser |
 //! | τ | `relaxation_steps` | steps | η, λ |
 //! | H, F, G | `enthalpy`, `helmholtz`, `gibbs` | loss | λ; S; both |
 //! | C | `heat_capacity` | 1 | η, a second gradient, an independent loss |
@@ -69,11 +71,15 @@
 //! # What merges, and how
 //! Tensor-parallel shards add their [`Sums`]: they hold different coordinates. Successive windows
 //! add their [`Ensemble`]s. Data-parallel ranks hold the *same* weights and different gradients:
-//! adding their sums would be wrong, and what they measure is gradient noise.
+//! adding their sums would be wrong, and what they measure is gradient noise ([`noise::Replicas`]).
+//! A second gradient, accumulated micro-batches, replicas and two batch sizes are interchangeable
+//! wherever the table asks for a second gradient; under Adam it is a second gradient with the
+//! preconditioner.
 //!
 //! # Limits
 //! Everything here is about stationary states. A run that still drifts gives numbers that read the
-//! drift, and [`Report::remarks`] says so. Batches drawn without replacement make slow modes colder
+//! drift, and [`Report::remarks`] says so. What holds for which optimiser is told in [`Optimizer`]
+//! and by readings that are undefined for that reason. Batches drawn without replacement make slow modes colder
 //! than the noise of a step says. Scale invariance is declared by the user and checked: an epsilon
 //! in a normalisation layer breaks it.
 

@@ -375,14 +375,10 @@ pub const CATALOGUE: &[Metric] = &[
     )
     .symbol("Z")
     .divides_by("the temperature", heat),
-    Metric::new(
-        "z_d",
-        &[Moment::NormLoss, Moment::GradientNormSquared],
-        pressure::z_d,
-    )
-    .symbol("Z_d")
-    .scope(Scope::ScaleInvariant)
-    .divides_by("the gradient", |e| e.mean(Moment::GradientNormSquared)),
+    Metric::new("z_d", &[Moment::NormLoss, Moment::NormGain], pressure::z_d)
+        .symbol("Z_d")
+        .scope(Scope::ScaleInvariant)
+        .divides_by("the gradient", |e| e.mean(Moment::NormGain)),
     Metric::new(
         "z_virial",
         &[Moment::Virial, Moment::NoiseHeat],

@@ -402,7 +402,10 @@ impl Observer {
             self.skip();
             return Ok(Observed::Skipped);
         }
-        self.collect(snapshot)?;
+        if let Err(error) = self.collect(snapshot) {
+            self.sums.fill(None);
+            return Err(error);
+        }
         self.commit(step);
         self.steps += 1;
         self.in_window += 1;
@@ -594,6 +597,21 @@ impl Observer {
     /// [`Error::UnknownGroup`].
     pub fn ensemble(&self, group: Option<GroupId>) -> Result<Ensemble, Error> {
         Ok(self.subject(group)?.0.blocks().total())
+    }
+
+    /// The sums of a group over the step that was observed last; `None` if it was not in that
+    /// step, or if the last call to [`Observer::observe`] took nothing in.
+    ///
+    /// This is how tensor-parallel shards meet: each rank observes its shard, the arrays of
+    /// [`Sums::to_array`] are all-reduced by addition, and a second observer takes the total in by
+    /// [`Collector::sums`].
+    ///
+    /// # Errors
+    /// [`Error::UnknownGroup`].
+    pub fn sums(&self, group: GroupId) -> Result<Option<Sums>, Error> {
+        self.subject(Some(group))?;
+        let observed = self.before.and(self.sums.get(group.index()).copied());
+        Ok(observed.flatten())
     }
 
     /// How many relaxation times of the norm the run has behind it, for one group or (`None`)

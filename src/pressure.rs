@@ -125,9 +125,7 @@ pub fn z_virial(e: &Ensemble) -> Option<f64> {
 /// # Ok::<(), thermograd::Error>(())
 /// ```
 pub fn z_d(e: &Ensemble) -> Option<f64> {
-    let growth = e
-        .mean(Moment::GradientNormSquared)
-        .filter(|&growth| growth > 0.0)?;
+    let growth = e.mean(Moment::NormGain).filter(|&growth| growth > 0.0)?;
     Some(e.mean(Moment::NormLoss)? / growth)
 }
 
@@ -318,22 +316,28 @@ pub fn z_update_virial(e: &Ensemble) -> Option<f64> {
 /// Standard deviation of ln η over the window: how far the window mixes temperatures. 0.1 is a
 /// learning rate that changes by a third from first step to last.
 pub fn rate_spread(e: &Ensemble) -> Option<f64> {
-    spread(e.mean(Moment::LogRate)?, e.mean(Moment::LogRateSquared)?)
+    Some(spread(
+        e.mean(Moment::LogRate)?,
+        e.mean(Moment::LogRateSquared)?,
+    ))
 }
 
 /// Standard deviation of ln λ over the window.
 pub fn decay_spread(e: &Ensemble) -> Option<f64> {
-    spread(e.mean(Moment::LogDecay)?, e.mean(Moment::LogDecaySquared)?)
+    Some(spread(
+        e.mean(Moment::LogDecay)?,
+        e.mean(Moment::LogDecaySquared)?,
+    ))
 }
 
 /// Below a relative variance of 1e−12 the two means differ by rounding alone.
-fn spread(mean: f64, square: f64) -> Option<f64> {
+fn spread(mean: f64, square: f64) -> f64 {
     let variance = square - mean * mean;
-    Some(if variance > 1e-12 * square {
+    if variance > 1e-12 * square {
         variance.sqrt()
     } else {
         0.0
-    })
+    }
 }
 
 /// 1 − ⟨cos⟩ per step of a pure gas at its stationary norm and a fixed learning rate, to all

@@ -302,8 +302,10 @@ impl<'a> Piece<'a> {
     }
 
     /// The diagonal D by which the optimiser multiplies the gradient: positive, and for Adam
-    /// 1/(√v + ε) with the bias-corrected second moment v that the optimiser holds now, the one
-    /// that made the last displacement. The thermometers of
+    /// 1/(√v + ε) with the bias-corrected second moment v. Best is the one that the coming step
+    /// will use, with this very gradient in v; the one that the optimiser holds is as good where
+    /// single gradients do not move v, and reads the noise high by (1−β₂) times the kurtosis
+    /// where they do. The thermometers of
     /// [`Optimizer::Adam`](crate::Optimizer::Adam) and
     /// [`Optimizer::Preconditioned`](crate::Optimizer::Preconditioned) need it.
     #[must_use]

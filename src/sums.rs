@@ -7,6 +7,23 @@
 //! of the reductions. Chunks, rows of a strided tensor, threads, devices and tensor-parallel
 //! shards merge by that law alone. (Data-parallel ranks do not: they hold the *same* weights.)
 //!
+//! # Cost on many machines
+//! Everything that leaves a rank is a fixed number of `f64`, whatever the number of parameters.
+//! For each group and observed step:
+//!
+//! | parallelism | what is all-reduced by addition | bytes |
+//! |---|---|---|
+//! | tensor, pipeline, fully sharded | [`Sums::to_array`] of the shard | 8 × 40 = 320 |
+//! | data | [`Replicas::to_array`](crate::noise::Replicas::to_array) of the local gradient | 8 × 4 = 32 |
+//! | windows, at their end | [`Ensemble::to_array`](crate::Ensemble::to_array) | some 1.2 kB |
+//!
+//! A model of 10¹² parameters in 1000 groups on 10 000 ranks sends 0.35 MB a step and rank, in one
+//! message of 14 hops; its gradient is 2 TB. Each rank reads its own 10⁸ weights and gradients
+//! once, and keeps at most 36 bytes for each of the 65 536 probed coordinates of a group that it
+//! holds a part of: 2.4 MB. With [`Cadence::bursts`](crate::Cadence::bursts) of 4 steps in 64 the
+//! rest is a sixteenth of that. Sums are deterministic for a fixed tree of ranks; another tree
+//! changes the last bits.
+//!
 //! # The pass
 //! Streams are widened to `f64` leaf by leaf, and each leaf of 512 positions is reduced in 8
 //! lanes. Leaves lie at fixed positions of the group and meet in a binary tree over their
@@ -137,11 +154,11 @@ sums! {
     g_g_d,
     /// |Dg|².
     dg_dg,
-    /// (g − g₂)·D(g − g₂).
+    /// g·D(g − g₂), unbiased for tr(DΣ) even where D depends on g; may be negative in one step.
     noise_d,
     /// g·Dg₂.
     g_g2_d,
-    /// |D(g − g₂)|².
+    /// Dg·D(g − g₂), unbiased for tr(D²Σ).
     d_noise,
     /// Δ·D⁻¹Δ.
     step_step_d,
@@ -317,8 +334,6 @@ impl Sums {
             self.w_w_d,
             self.g_g_d,
             self.dg_dg,
-            self.noise_d,
-            self.d_noise,
             self.step_step_d,
             self.midpoint_d,
         ];
@@ -679,15 +694,11 @@ impl Accumulator {
             if let Some(&value) = d.iter().find(|&&d| d <= 0.0) {
                 return Err(Fault::NotPositive { value });
             }
-            // Two factors at a time: the products are formed in the scratch of the tile's size.
             let mut dg = [0.0; LEAF];
             let dg = &mut dg[..fill];
-            let fill_with = |to: &mut [f64], x: &[f64]| {
-                for ((to, &d), &x) in to.iter_mut().zip(d).zip(x) {
-                    *to = d * x;
-                }
-            };
-            fill_with(dg, g);
+            for ((to, &d), &g) in dg.iter_mut().zip(d).zip(g) {
+                *to = d * g;
+            }
             sums.g_g_d = dot(g, dg);
             sums.dg_dg = dot(dg, dg);
             sums.w_w_d = inverse_weighted(w, w, d);
@@ -698,9 +709,11 @@ impl Accumulator {
                 for ((to, &a), &b) in apart.iter_mut().zip(g).zip(g2) {
                     *to = a - b;
                 }
-                fill_with(dg, apart);
-                sums.noise_d = dot(apart, dg);
-                sums.d_noise = dot(dg, dg);
+                sums.noise_d = dot(dg, apart);
+                for (apart, &d) in apart.iter_mut().zip(d) {
+                    *apart *= d;
+                }
+                sums.d_noise = dot(dg, apart);
             }
         }
         if let Some(history) = history {

@@ -51,7 +51,7 @@ pub struct Spread {
     pub coordinates: usize,
     /// Steps behind each.
     pub steps: u64,
-    /// √(2/steps): relative scatter of each temperature under Gaussian noise.
+    /// √(3/steps): relative scatter of each temperature under Gaussian noise.
     pub sampling: f64,
 }
 
@@ -100,7 +100,7 @@ impl Spread {
             quantiles,
             coordinates: temperatures.len(),
             steps,
-            sampling: (2.0 / steps as f64).sqrt(),
+            sampling: (3.0 / steps as f64).sqrt(),
         })
     }
 }

@@ -182,8 +182,11 @@ impl<'a> Training<'a> {
     /// Draws the batch of this step and takes its gradient; its mean loss.
     pub(crate) fn gradient(&mut self) -> f64 {
         let batch = self.batches.draw(self.data.len());
-        self.network
-            .loss_and_gradient(self.data, batch, &mut self.gradient)
+        let loss = self
+            .network
+            .loss_and_gradient(self.data, batch, &mut self.gradient);
+        self.optimizer.prepare(&self.gradient);
+        loss
     }
 
     /// The same with an independent batch at the same weights. The run does not notice.
@@ -261,6 +264,20 @@ impl Updater {
         }
     }
 
+    /// Takes the gradient into the second moment: the preconditioner is then that of the step.
+    fn prepare(&mut self, gradient: &[f64]) {
+        if self.rule == Rule::Sgd {
+            return;
+        }
+        self.steps = self.steps.saturating_add(1);
+        let bias = 1.0 - self.beta2.powi(self.steps);
+        let state = self.second_moment.iter_mut().zip(&mut self.preconditioner);
+        for (g, (v, d)) in gradient.iter().zip(state) {
+            *v = self.beta2 * *v + (1.0 - self.beta2) * g * g;
+            *d = 1.0 / ((*v / bias).sqrt() + EPSILON);
+        }
+    }
+
     fn step(&mut self, weights: &mut [f64], gradient: &[f64]) {
         match self.rule {
             Rule::Sgd => {
@@ -274,16 +291,11 @@ impl Updater {
     }
 
     fn adamw(&mut self, weights: &mut [f64], gradient: &[f64]) {
-        self.steps = self.steps.saturating_add(1);
-        let first = 1.0 - self.momentum.powi(self.steps);
-        let second = 1.0 - self.beta2.powi(self.steps);
-        let moments = self.velocity.iter_mut().zip(&mut self.second_moment);
-        let state = moments.zip(&mut self.preconditioner);
-        for ((w, g), ((m, v), d)) in weights.iter_mut().zip(gradient).zip(state) {
+        let bias = 1.0 - self.momentum.powi(self.steps);
+        let state = self.velocity.iter_mut().zip(&self.preconditioner);
+        for ((w, g), (m, d)) in weights.iter_mut().zip(gradient).zip(state) {
             *m = self.momentum * *m + (1.0 - self.momentum) * g;
-            *v = self.beta2 * *v + (1.0 - self.beta2) * g * g;
-            *d = 1.0 / ((*v / second).sqrt() + EPSILON);
-            *w -= self.learning_rate * (self.weight_decay * *w + *d * *m / first);
+            *w -= self.learning_rate * (self.weight_decay * *w + d * *m / bias);
         }
     }
 }

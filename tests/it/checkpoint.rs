@@ -181,7 +181,7 @@ fn corrupt_states_are_refused_with_their_place() {
         ("/members/0/history/samples", 10_000.into()),
         ("/members/0/history/next_centre", 1.into()),
         ("/members/0/history/heat/steps", 1_000_000.into()),
-        ("/members/0/history/heat/current/0", (-1.0).into()),
+        ("/members/0/history/heat/current", vec![1.0].into()),
         ("/members/0/history/weights/Narrow", Value::Array(vec![])),
     ];
     let refused = |value: &Value, what: &str| {

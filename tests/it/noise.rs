@@ -7,8 +7,8 @@ use thermograd::noise::{
 };
 use thermograd::systems::Random;
 use thermograd::{
-    Config, Error, Estimate, GroupId, Groups, Observer, Piece, Reading, Reason, Remark, Sampling,
-    Step, Sums, Symmetry, Window, from_fn, slices,
+    Config, Error, Estimate, GroupId, Groups, Moment, Observer, Piece, Reading, Reason, Remark,
+    Sampling, Step, Sums, Symmetry, Window, from_fn, slices,
 };
 
 fn squared(x: &[f64]) -> f64 {
@@ -176,6 +176,73 @@ proptest! {
     }
 }
 
+/// Two ranks with a shard each, whose sums are added: every reading of one process, past included.
+#[test]
+fn sharded_observers_read_as_one() {
+    let len = 1300;
+    let cut = 700;
+    let (mut whole, group) = one_group();
+    let (mut total, all) = one_group();
+    let mut shards = [one_group(), one_group()];
+    let mut random = Random::new(6);
+    let mut w: Vec<f64> = (0..len).map(|_| random.normal()).collect();
+    for _ in 0..300 {
+        let mut draw = || -> Vec<f64> { (0..len).map(|_| random.normal()).collect() };
+        let (g, h) = (draw(), draw());
+        let d: Vec<f64> = draw().iter().map(|x| x.abs() + 0.1).collect();
+        let facts = Step::new(0.5)
+            .learning_rate(0.1)
+            .decoupled_weight_decay(0.1)
+            .optimizer(thermograd::Optimizer::ADAM);
+        let part = |range: std::ops::Range<usize>| {
+            Piece::new(&w[range.clone()], &g[range.clone()])
+                .second_gradient(&h[range.clone()])
+                .preconditioner(&d[range])
+        };
+        let one = part(0..len);
+        whole
+            .observe(&facts, &from_fn(|out| out.piece(group, &one)))
+            .unwrap();
+        let mut flat = [0.0; Sums::FIELDS.len()];
+        for ((shard, id), range) in shards.iter_mut().zip([0..cut, cut..len]) {
+            assert_eq!(shard.sums(*id).unwrap().is_some(), shard.steps() > 0);
+            let piece = part(range);
+            shard
+                .observe(&facts, &from_fn(|out| out.piece(*id, &piece)))
+                .unwrap();
+            let mine = shard.sums(*id).unwrap().unwrap().to_array();
+            flat.iter_mut().zip(mine).for_each(|(a, b)| *a += b);
+        }
+        let sum = Sums::from_array(flat);
+        total
+            .observe(&facts, &from_fn(|out| out.sums(all, &sum)))
+            .unwrap();
+        for (w, g) in w.iter_mut().zip(&g) {
+            *w -= 0.1 * (0.1 * *w + g);
+        }
+    }
+    let (a, b) = (
+        whole.ensemble(Some(group)).unwrap(),
+        total.ensemble(Some(all)).unwrap(),
+    );
+    let mut compared = 0;
+    for moment in Moment::ALL {
+        assert_eq!(a.count(moment), b.count(moment), "{moment:?}");
+        if let Some((x, y)) = a.mean(moment).zip(b.mean(moment)) {
+            assert!(
+                (x - y).abs() <= 1e-10 * x.abs().max(1e-3),
+                "{moment:?} {x} {y}"
+            );
+            compared += 1;
+        }
+    }
+    assert!(compared > 40, "{compared}");
+    // A refused step leaves no sums to be taken for it.
+    let bad = slices(group, &[f64::NAN], &[0.0]);
+    assert!(whole.observe(&Step::new(0.0), &bad).is_err());
+    assert_eq!(whole.sums(group).unwrap(), None);
+}
+
 /// All batches of a small data set, counted out: S(1/B − 1/N) without replacement, nothing at
 /// B = N, σ²/B with.
 #[test]
@@ -231,7 +298,7 @@ fn reshuffling_cools_slow_modes() {
         // Independent batches: S²/(1 − (1−x)²).
         let exact = reshuffling_factor(batches as u64, x).unwrap() * single / (x * (2.0 - x));
         // Epochs are correlated by (1−x)^n.
-        let memory = (1.0 - x).powi(2 * batches as i32);
+        let memory = (1.0 - x).powf(2.0 * batches as f64);
         let inefficiency = (1.0 + memory) / (1.0 - memory);
         let error = ((fourth / n - (sum / n).powi(2)).max(0.0) * inefficiency / n).sqrt();
         assert!(
@@ -259,6 +326,9 @@ fn reshuffling_cools_slow_modes() {
     assert!(reshuffling_factor(3, f64::NAN).is_err());
 }
 
+/// An estimate from local gradients, their mean and the local batch.
+type Source = fn(&[Vec<f64>], &[f64], usize) -> GradientNoise;
+
 /// Known covariance and mean: every source, averaged over steps, gives both within error bars.
 #[test]
 fn sources_are_unbiased_and_carried_by_a_step() {
@@ -268,7 +338,6 @@ fn sources_are_unbiased_and_carried_by_a_step() {
     let signal = len as f64 * 0.15 * 0.15;
     let trace = single / (ranks * batch) as f64;
     let rate = 0.1;
-    type Source = fn(&[Vec<f64>], &[f64], usize) -> GradientNoise;
     let sources: [(&str, Source); 3] = [
         ("replicas", |rows, mean, batch| {
             *replicas_of(rows, batch)

@@ -286,7 +286,9 @@ impl Gas {
         let mut random = Random::new(seed);
         let mut weights: Vec<f64> = (0..len).map(|_| random.normal()).collect();
         let norm = dot(&weights, &weights).sqrt();
-        weights.iter_mut().for_each(|w| *w *= radius / norm);
+        for w in &mut weights {
+            *w *= radius / norm;
+        }
         Self {
             gradient: vec![0.0; len],
             other: vec![0.0; len],
