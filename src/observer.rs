@@ -77,7 +77,8 @@ pub enum Window {
     /// Windows of this many observed steps, one after another. Readings are those of the last
     /// complete window, and of the first while it fills.
     Tumbling(NonZeroU64),
-    /// One window that grows until [`Observer::start_window`] ends it.
+    /// One window that grows, and begins anew with [`Observer::start_window`]: after a transient,
+    /// after a change of hyper-parameters. Readings are always those of the growing window.
     Growing,
 }
 
@@ -244,8 +245,11 @@ impl Record {
         self.complete.as_ref().unwrap_or(&self.current)
     }
 
-    fn start_window(&mut self) {
-        if let Some(complete) = &mut self.complete {
+    /// Begins a new window; the old one is kept for reading where windows follow one another.
+    fn start_window(&mut self, window: Window) {
+        if window == Window::Growing {
+            self.current.clear();
+        } else if let Some(complete) = &mut self.complete {
             std::mem::swap(complete, &mut self.current);
             self.current.clear();
         } else {
@@ -418,8 +422,9 @@ impl Observer {
         Ok(Observed::Recorded)
     }
 
-    /// Ends the window: readings are now those of the steps since it began. Snapshots that were
-    /// kept are dropped.
+    /// Ends the window and begins the next. Where windows tumble, readings are then those of the
+    /// window that was ended; a growing one starts from nothing. Snapshots that were kept are
+    /// dropped.
     pub fn start_window(&mut self) {
         self.turn_window();
         #[cfg(feature = "statistics")]
@@ -430,9 +435,9 @@ impl Observer {
 
     fn turn_window(&mut self) {
         for record in &mut self.records {
-            record.start_window();
+            record.start_window(self.config.window);
         }
-        self.model.start_window();
+        self.model.start_window(self.config.window);
         for slot in &mut self.slots {
             if let Some(history) = &mut slot.history {
                 history.new_window();

@@ -78,14 +78,13 @@ fn main() -> Result<(), Box<dyn Error>> {
         scales => Symmetry::ScaleInvariantBy(scales),
     };
     let hidden = groups.add("hidden", symmetry);
-    // The first half of the run settles, the second is read; a second observer with short
-    // windows draws the curves.
-    let windows = |steps: usize| {
-        let length = NonZeroU64::new(steps as u64).unwrap_or(NonZeroU64::MIN);
-        Options::default().window(Window::Tumbling(length))
-    };
-    let mut observer = Observer::with_config(groups.clone(), windows(config.steps.div_ceil(2)))?;
-    let mut short = Observer::with_config(groups, windows(config.steps.div_ceil(50).max(64)))?;
+    // The first quarter of the run settles, the rest is read; a second observer with short windows
+    // draws the curves.
+    let growing = Options::default().window(Window::Growing);
+    let mut observer = Observer::with_config(groups.clone(), growing)?;
+    let length = NonZeroU64::new(config.steps.div_ceil(50).max(64) as u64);
+    let tumbling = Window::Tumbling(length.unwrap_or(NonZeroU64::MIN));
+    let mut short = Observer::with_config(groups, Options::default().window(tumbling))?;
     let mut curves = Curves::default();
 
     let start = Instant::now();
@@ -93,6 +92,9 @@ fn main() -> Result<(), Box<dyn Error>> {
         "{bar:30} {pos}/{len} {eta:>4}  {msg}",
     )?);
     for step in 0..config.steps {
+        if step == config.steps / 4 {
+            observer.start_window();
+        }
         let loss = training.gradient();
         let independent_loss = training.second_gradient();
         // Everything is known here, and nothing has moved yet: the place to observe.

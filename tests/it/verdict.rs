@@ -63,7 +63,6 @@ fn digits(seed: u64, steps: usize) {
         training.update();
     }
     if steps > 50_000 {
-        observer.start_window();
         let late = judge(&observer);
         assert!(
             matches!(late, Verdict::Equilibrium { .. }),
