@@ -22,6 +22,7 @@ mod noise;
 mod optimizers;
 #[cfg(feature = "statistics")]
 mod phase_transition;
+mod report;
 mod systems;
 mod thermometers;
 #[cfg(feature = "statistics")]
