@@ -377,7 +377,7 @@ impl History {
     #[cfg(feature = "statistics")]
     pub(crate) fn whole(&self, first: usize, last: usize) -> Option<crate::View<'_>> {
         let all = last.div_ceil(LEAF) - first / LEAF;
-        if self.leaves.len() < all || first % LEAF != 0 || self.depth == 0 {
+        if self.leaves.len() < all || !first.is_multiple_of(LEAF) || self.depth == 0 {
             return None;
         }
         Some(match &self.weights {

@@ -167,6 +167,17 @@ pub enum View<'a> {
 }
 
 impl View<'_> {
+    /// The elements of a range within the length.
+    #[cfg(feature = "statistics")]
+    pub(crate) fn slice(self, range: std::ops::Range<usize>) -> Self {
+        match self {
+            Self::F32(values) => View::F32(&values[range]),
+            Self::F64(values) => View::F64(&values[range]),
+            Self::Bf16(bits) => View::Bf16(&bits[range]),
+            Self::F16(bits) => View::F16(&bits[range]),
+        }
+    }
+
     /// Number of elements.
     pub const fn len(&self) -> usize {
         match self {

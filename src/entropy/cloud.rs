@@ -8,8 +8,8 @@
 //! observer follows a part of them, there is no entropy.
 
 use super::{
-    Caveat, EntropyEstimate, Neighbors, Sampling, SnapshotWindow, Sphere, Validity, Values,
-    WindowConfig, entropy_at_radii, gaussian, geodesic_cap, ledoit_wolf,
+    Caveat, EntropyEstimate, Neighbors, Sampling, SnapshotWindow, Sphere, Validity, WindowConfig,
+    entropy_at_radii, gaussian, geodesic_cap, ledoit_wolf,
 };
 use crate::{Error, Estimate, Reading, Reason, Symmetry, View};
 
@@ -71,12 +71,7 @@ impl Cloud {
         }
         for (index, window) in self.windows.iter_mut().enumerate() {
             let range = index * row..(index + 1) * row;
-            match weights {
-                View::F32(values) => window.push(step, Values::F32(&values[range]))?,
-                View::F64(values) => window.push(step, Values::F64(&values[range]))?,
-                // Past values are kept in one of the two.
-                View::Bf16(_) | View::F16(_) => continue,
-            };
+            window.push(step, weights.slice(range))?;
         }
         Ok(())
     }

@@ -69,4 +69,4 @@ pub use sphere::{
     thermal_degrees_of_freedom,
 };
 pub use spread::{Spread, covariance_spectrum, effective_rank, spread, two_neighbor_dimension};
-pub use window::{Offered, Projection, SnapshotWindow, Values, WindowConfig};
+pub use window::{Offered, Projection, SnapshotWindow, WindowConfig};

@@ -25,6 +25,7 @@ use super::distances::{
     squared_norm,
 };
 use crate::Error;
+use crate::View;
 use crate::random::mix;
 
 /// Parameters that share one hash.
@@ -32,10 +33,9 @@ const BLOCK: usize = 16;
 /// Parameters compared at a time: this much of the new snapshot stays in the nearest cache.
 const TILE: usize = 65_536;
 
-/// A piece of a snapshot, in the precision the model has.
-#[derive(Debug, Clone, Copy, PartialEq)]
-#[non_exhaustive]
-pub enum Values<'a> {
+/// A piece of a snapshot in a precision that is stored.
+#[derive(Debug, Clone, Copy)]
+enum Values<'a> {
     /// Single precision.
     F32(&'a [f32]),
     /// Double precision.
@@ -43,19 +43,6 @@ pub enum Values<'a> {
 }
 
 impl Values<'_> {
-    /// The number of parameters in the piece.
-    pub const fn len(&self) -> usize {
-        match self {
-            Self::F32(piece) => piece.len(),
-            Self::F64(piece) => piece.len(),
-        }
-    }
-
-    /// Whether the piece has no parameter.
-    pub const fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
     fn first_non_finite(&self) -> Option<(usize, f64)> {
         match self {
             Self::F32(piece) => piece
@@ -69,27 +56,6 @@ impl Values<'_> {
         }
     }
 }
-
-macro_rules! values_from {
-    ($($scalar:ty => $variant:ident),*) => {$(
-        impl<'a> From<&'a [$scalar]> for Values<'a> {
-            fn from(piece: &'a [$scalar]) -> Self {
-                Self::$variant(piece)
-            }
-        }
-        impl<'a> From<&'a Vec<$scalar>> for Values<'a> {
-            fn from(piece: &'a Vec<$scalar>) -> Self {
-                Self::$variant(piece)
-            }
-        }
-        impl<'a, const N: usize> From<&'a [$scalar; N]> for Values<'a> {
-            fn from(piece: &'a [$scalar; N]) -> Self {
-                Self::$variant(piece)
-            }
-        }
-    )*};
-}
-values_from!(f32 => F32, f64 => F64);
 
 /// A random projection, defined by two numbers and never stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -330,7 +296,7 @@ impl SnapshotWindow {
     /// # Errors
     /// As [`begin`](Self::begin), [`extend`](Self::extend) and [`commit`](Self::commit). The window
     /// is as it was.
-    pub fn push<'a>(&mut self, step: u64, values: impl Into<Values<'a>>) -> Result<Offered, Error> {
+    pub fn push<'a>(&mut self, step: u64, values: impl Into<View<'a>>) -> Result<Offered, Error> {
         self.push_pieces(step, [values.into()])
     }
 
@@ -342,7 +308,7 @@ impl SnapshotWindow {
     pub fn push_pieces<'a>(
         &mut self,
         step: u64,
-        pieces: impl IntoIterator<Item = Values<'a>>,
+        pieces: impl IntoIterator<Item = View<'a>>,
     ) -> Result<Offered, Error> {
         if self.begin(step)? == Offered::Thinned {
             self.abandon();
@@ -395,8 +361,12 @@ impl SnapshotWindow {
     /// are more parameters than before, [`Error::OutOfRange`] where the window would outgrow its
     /// memory, [`Error::Conflict`] without a `begin`. The snapshot is abandoned, the window is as it
     /// was.
-    pub fn extend<'a>(&mut self, piece: impl Into<Values<'a>>) -> Result<(), Error> {
-        let outcome = self.try_extend(piece.into());
+    pub fn extend<'a>(&mut self, piece: impl Into<View<'a>>) -> Result<(), Error> {
+        let outcome = match piece.into() {
+            View::F32(values) => self.try_extend(Values::F32(values)),
+            View::F64(values) => self.try_extend(Values::F64(values)),
+            half => self.extend_half(&half),
+        };
         if outcome.is_err() {
             self.abandon();
         }
@@ -559,6 +529,25 @@ impl SnapshotWindow {
 
     fn double_row(&self, shape: Shape, slot: usize) -> &[f64] {
         &self.doubles[slot * shape.stored_doubles..][..shape.stored_doubles]
+    }
+
+    /// Sixteen-bit formats are exact in single precision.
+    fn extend_half(&mut self, piece: &View<'_>) -> Result<(), Error> {
+        let (mut wide, mut single) = ([0.0_f64; 256], [0.0_f32; 256]);
+        let mut done = 0;
+        while done < piece.len() {
+            let take = wide.len().min(piece.len() - done);
+            piece.widen(done, &mut wide[..take]);
+            for (slot, &value) in single.iter_mut().zip(&wide[..take]) {
+                #[expect(clippy::cast_possible_truncation, reason = "it was no wider before")]
+                {
+                    *slot = value as f32;
+                }
+            }
+            self.try_extend(Values::F32(&single[..take]))?;
+            done += take;
+        }
+        Ok(())
     }
 
     fn try_extend(&mut self, piece: Values<'_>) -> Result<(), Error> {

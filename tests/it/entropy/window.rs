@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use thermograd::Error;
 use thermograd::entropy::{
-    Distances, Offered, Points, Projection, SnapshotWindow, Values, WindowConfig, spread,
+    Distances, Offered, Points, Projection, SnapshotWindow, WindowConfig, spread,
 };
 use thermograd::systems::Random;
 
@@ -243,7 +243,7 @@ fn projected_distances_are_unbiased_and_err_by_the_stated_amount() {
             window.push(0, &origin).unwrap();
             // In pieces that cut the blocks of sixteen.
             let cut = 16 * 311 + 5;
-            let pieces = [&difference[..cut], &difference[cut..]].map(Values::F64);
+            let pieces = [&difference[..cut], &difference[cut..]].map(thermograd::View::F64);
             window.push_pieces(1, pieces).unwrap();
             window.distances().squared(0, 1).unwrap() - 1.0
         })
@@ -339,4 +339,23 @@ fn what_no_window_can_have_written_is_refused() {
     let mut late = with.clone();
     late.steps.swap(0, 1);
     assert!(Distances::from_flat(flat, late).is_err());
+}
+
+#[test]
+fn sixteen_bit_snapshots_are_those_of_their_values() {
+    let mut random = Random::new(3);
+    let mut wide = SnapshotWindow::new(WindowConfig::new(20)).unwrap();
+    let mut brain = SnapshotWindow::new(WindowConfig::new(20)).unwrap();
+    for step in 0..30 {
+        let bits: Vec<u16> = (0..700)
+            .map(|_| u16::try_from(random.below(0x4000)).unwrap())
+            .collect();
+        let values: Vec<f32> = bits
+            .iter()
+            .map(|&b| f32::from_bits(u32::from(b) << 16))
+            .collect();
+        wide.push(step, &values).unwrap();
+        brain.push(step, thermograd::View::Bf16(&bits)).unwrap();
+    }
+    assert_eq!(wide.distances().to_flat(), brain.distances().to_flat());
 }
