@@ -177,7 +177,7 @@ pub(crate) struct Rows {
     /// Parameters of a snapshot in each precision, before any projection.
     singles: usize,
     doubles: usize,
-    rows: Vec<Row>,
+    kept: Vec<Row>,
 }
 
 #[cfg(feature = "serde")]
@@ -688,7 +688,7 @@ impl SnapshotWindow {
         Rows {
             singles: shape.map_or(0, |shape| shape.singles),
             doubles: shape.map_or(0, |shape| shape.doubles),
-            rows: shape.map_or_else(Vec::new, kept),
+            kept: shape.map_or_else(Vec::new, kept),
         }
     }
 
@@ -700,11 +700,11 @@ impl SnapshotWindow {
             place,
         };
         let mut window = Self::new(config)?;
-        if stored.rows.len() > window.config.snapshots {
-            return Err(corrupt(format!("{} rows", stored.rows.len())));
+        if stored.kept.len() > window.config.snapshots {
+            return Err(corrupt(format!("{} rows", stored.kept.len())));
         }
         let (singles, doubles) = window.stored(stored.singles, stored.doubles);
-        for (i, row) in stored.rows.iter().enumerate() {
+        for (i, row) in stored.kept.iter().enumerate() {
             let later = window.last_step().is_none_or(|last| row.step > last) && row.step < end;
             let whole = row.singles.len() == singles && row.doubles.len() == doubles;
             let finite = row.singles.iter().all(|x| x.is_finite())

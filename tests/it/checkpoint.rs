@@ -175,8 +175,8 @@ fn snapshots_are_kept() {
     }
     let good: Value = serde_json::from_str(&stored(&observer)).unwrap();
     for (path, new) in [
-        ("/clouds/0/windows/0/rows/0/step", 1_000_000.into()),
-        ("/clouds/0/windows/0/rows/1/singles", Value::Array(vec![])),
+        ("/clouds/0/windows/0/kept/0/step", 1_000_000.into()),
+        ("/clouds/0/windows/0/kept/1/singles", Value::Array(vec![])),
         ("/clouds/0/windows", Value::Array(vec![Value::Null; 0])),
         ("/clouds/0/windows/0/singles", 7.into()),
         (
