@@ -50,6 +50,11 @@ pub struct State {
     pub(crate) before: Option<Step>,
     pub(crate) model: Record,
     pub(crate) members: Vec<Member>,
+    pub(crate) entropy: Option<crate::Estimate>,
+    /// Snapshots by group, none where they are not kept.
+    #[cfg(feature = "statistics")]
+    #[serde(default)]
+    pub(crate) clouds: Vec<crate::entropy::cloud::Stored>,
 }
 
 /// What is kept of one group.
@@ -79,6 +84,9 @@ impl State {
             before,
             model,
             members,
+            entropy: None,
+            #[cfg(feature = "statistics")]
+            clouds: Vec::new(),
         }
     }
 
@@ -111,6 +119,14 @@ impl State {
             before
                 .check()
                 .map_err(|e| corrupt(format!("last step, {e}")))?;
+        }
+        if let Some(entropy) = &self.entropy {
+            let sane = entropy.value.abs() < 1e150
+                && (0.0..1e150).contains(&entropy.std_error)
+                && entropy.n_eff >= 0.0;
+            if !sane {
+                return Err(corrupt("the entropy".to_owned()));
+            }
         }
         let steps = self.steps;
         self.model

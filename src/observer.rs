@@ -342,13 +342,23 @@ impl Observer {
             extent: *extent,
             history: slot.history.clone(),
         });
-        crate::State::new(
+        let mut state = crate::State::new(
             &self.groups,
             (self.steps, self.in_window),
             self.before,
             self.model.clone(),
             members.collect(),
-        )
+        );
+        // Not every format has an infinity.
+        state.entropy = self.entropy.map(|entropy| Estimate {
+            n_eff: entropy.n_eff.min(f64::MAX),
+            ..entropy
+        });
+        #[cfg(feature = "statistics")]
+        {
+            state.clouds = self.clouds.iter().map(Cloud::stored).collect();
+        }
+        state
     }
 
     /// An observer that goes on where [`Observer::state`] was taken. Give it the options that it
@@ -366,6 +376,19 @@ impl Observer {
         observer.in_window = state.in_window;
         observer.before = state.before;
         observer.model = state.model;
+        observer.entropy = state.entropy;
+        #[cfg(feature = "statistics")]
+        {
+            if !state.clouds.is_empty() && state.clouds.len() != observer.clouds.len() {
+                return Err(Error::Conflict {
+                    what: "the stored state has snapshots and the options have none, or for other groups",
+                    remedy: "restore with the options that the observer had",
+                });
+            }
+            for (cloud, stored) in observer.clouds.iter_mut().zip(&state.clouds) {
+                cloud.restore(stored, state.steps)?;
+            }
+        }
         for (index, member) in state.members.into_iter().enumerate() {
             observer.slots[index].history = member.history;
             observer.records[index] = member.record;

@@ -24,6 +24,14 @@ pub(crate) struct Cloud {
     partial: bool,
 }
 
+/// Snapshots of one group in a checkpoint.
+#[cfg(feature = "serde")]
+#[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
+pub(crate) struct Stored {
+    partial: bool,
+    windows: Vec<super::window::Rows>,
+}
+
 impl Cloud {
     pub(crate) fn new(config: WindowConfig, symmetry: Symmetry) -> Self {
         Self {
@@ -73,6 +81,33 @@ impl Cloud {
             window.clear();
         }
         self.failed = None;
+    }
+
+    /// What a checkpoint keeps. A window that failed is tried again after it.
+    #[cfg(feature = "serde")]
+    pub(crate) fn stored(&self) -> Stored {
+        Stored {
+            partial: self.partial,
+            windows: self.windows.iter().map(SnapshotWindow::rows).collect(),
+        }
+    }
+
+    /// Takes back what [`Cloud::stored`] gave, from before step `end`.
+    #[cfg(feature = "serde")]
+    pub(crate) fn restore(&mut self, stored: &Stored, end: u64) -> Result<(), Error> {
+        let rows = self.scales.max(1);
+        if !stored.windows.is_empty() && stored.windows.len() != rows {
+            return Err(Error::Corrupt {
+                what: "snapshots",
+                place: format!("{} windows for {rows} scales", stored.windows.len()),
+            });
+        }
+        self.partial = stored.partial;
+        let windows = stored.windows.iter();
+        self.windows = windows
+            .map(|rows| SnapshotWindow::from_rows(self.config.clone(), rows, end))
+            .collect::<Result<_, _>>()?;
+        Ok(())
     }
 
     pub(crate) fn windows(&self) -> &[SnapshotWindow] {

@@ -170,6 +170,24 @@ pub enum Offered {
     Thinned,
 }
 
+/// Stored snapshots of one window.
+#[cfg(feature = "serde")]
+#[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
+pub(crate) struct Rows {
+    /// Parameters of a snapshot in each precision, before any projection.
+    singles: usize,
+    doubles: usize,
+    kept: Vec<Row>,
+}
+
+#[cfg(feature = "serde")]
+#[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
+struct Row {
+    step: u64,
+    singles: Vec<f32>,
+    doubles: Vec<f64>,
+}
+
 /// How far the collection of a snapshot has come.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Pending {
@@ -651,6 +669,71 @@ impl SnapshotWindow {
         self.spare = (self.spare + 1) % slots;
         self.len = self.config.snapshots.min(self.len + 1);
         Ok(Offered::Recorded)
+    }
+
+    /// The snapshots as they are kept, oldest first: distances follow from them.
+    #[cfg(feature = "serde")]
+    pub(crate) fn rows(&self) -> Rows {
+        let shape = self.shape.filter(|_| self.len > 0);
+        let kept = |shape: Shape| {
+            let slots = (0..self.len).map(|i| (self.first() + i) % self.slots());
+            slots
+                .map(|slot| Row {
+                    step: self.steps[slot],
+                    singles: self.single_row(shape, slot).to_vec(),
+                    doubles: self.double_row(shape, slot).to_vec(),
+                })
+                .collect()
+        };
+        Rows {
+            singles: shape.map_or(0, |shape| shape.singles),
+            doubles: shape.map_or(0, |shape| shape.doubles),
+            kept: shape.map_or_else(Vec::new, kept),
+        }
+    }
+
+    /// A window of stored snapshots, the last of them before step `end`.
+    #[cfg(feature = "serde")]
+    pub(crate) fn from_rows(config: WindowConfig, stored: &Rows, end: u64) -> Result<Self, Error> {
+        let corrupt = |place: String| Error::Corrupt {
+            what: "snapshots",
+            place,
+        };
+        let mut window = Self::new(config)?;
+        if stored.kept.len() > window.config.snapshots {
+            return Err(corrupt(format!("{} rows", stored.kept.len())));
+        }
+        let (singles, doubles) = window.stored(stored.singles, stored.doubles);
+        for (i, row) in stored.kept.iter().enumerate() {
+            let later = window.last_step().is_none_or(|last| row.step > last) && row.step < end;
+            let whole = row.singles.len() == singles && row.doubles.len() == doubles;
+            let finite = row.singles.iter().all(|x| x.is_finite())
+                && row.doubles.iter().all(|x| x.is_finite());
+            if !later || !whole || !finite || stored.singles.checked_add(stored.doubles).is_none() {
+                return Err(corrupt(format!("row {i}")));
+            }
+            if window.shape.is_none() {
+                window.check_bytes(singles, doubles)?;
+                window.settle(Shape {
+                    singles: stored.singles,
+                    doubles: stored.doubles,
+                    stored_singles: singles,
+                    stored_doubles: doubles,
+                })?;
+            }
+            let spare = window.spare;
+            window.singles[spare * singles..][..singles].copy_from_slice(&row.singles);
+            window.doubles[spare * doubles..][..doubles].copy_from_slice(&row.doubles);
+            window.pending = Pending::Collecting {
+                step: row.step,
+                singles: stored.singles,
+                doubles: stored.doubles,
+            };
+            window
+                .commit()
+                .map_err(|error| corrupt(format!("row {i}, {error}")))?;
+        }
+        Ok(window)
     }
 
     /// The row of distances from the spare slot to every snapshot that stays.

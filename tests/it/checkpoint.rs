@@ -120,6 +120,83 @@ fn a_resumed_run_reads_exactly_the_same() {
     }
 }
 
+/// Snapshots and an entropy that was told are part of it.
+#[cfg(feature = "statistics")]
+#[test]
+fn snapshots_are_kept() {
+    use thermograd::entropy::WindowConfig;
+    let config = || {
+        Config::default()
+            .window(Window::Growing)
+            .snapshots(WindowConfig::new(40).every(3))
+    };
+    for interruption in [2, 50, 200] {
+        let mut straight = Observer::with_config(groups(), config()).unwrap();
+        let mut model = Model::new();
+        for _ in 0..interruption {
+            model.observe(&mut straight);
+        }
+        straight
+            .set_entropy(thermograd::Estimate {
+                value: 3.0,
+                std_error: 0.5,
+                n_eff: f64::INFINITY,
+            })
+            .unwrap();
+        let state: State = serde_json::from_str(&stored(&straight)).unwrap();
+        let mut resumed = Observer::restore(groups(), config(), state.clone()).unwrap();
+        let mut twin = Model {
+            random: model.random.clone(),
+            body: model.body.clone(),
+            head: model.head.clone(),
+        };
+        for _ in 0..130 {
+            model.observe(&mut straight);
+            twin.observe(&mut resumed);
+        }
+        assert_eq!(stored(&resumed), stored(&straight), "{interruption}");
+        for id in straight.groups().ids() {
+            let distances = |observer: &Observer| -> Vec<Vec<f64>> {
+                let windows = observer.snapshots(id).unwrap().iter();
+                windows.map(|window| window.distances().to_flat()).collect()
+            };
+            assert_eq!(distances(&resumed), distances(&straight));
+            assert!(!distances(&resumed)[0].is_empty());
+        }
+        assert!(matches!(
+            Observer::restore(groups(), Config::default(), state),
+            Err(Error::Conflict { .. })
+        ));
+    }
+    let mut observer = Observer::with_config(groups(), config()).unwrap();
+    let mut model = Model::new();
+    for _ in 0..20 {
+        model.observe(&mut observer);
+    }
+    let good: Value = serde_json::from_str(&stored(&observer)).unwrap();
+    for (path, new) in [
+        ("/clouds/0/windows/0/kept/0/step", 1_000_000.into()),
+        ("/clouds/0/windows/0/kept/1/singles", Value::Array(vec![])),
+        ("/clouds/0/windows", Value::Array(vec![Value::Null; 0])),
+        ("/clouds/0/windows/0/singles", 7.into()),
+        (
+            "/entropy",
+            serde_json::json!({"value": 1.0, "std_error": -1.0, "n_eff": 1.0}),
+        ),
+    ] {
+        let mut bad = good.clone();
+        replace(&mut bad, path, new);
+        let state: State = serde_json::from_value(bad).unwrap();
+        let result = Observer::restore(groups(), config(), state);
+        // A group that never had snapshots is a state that an observer can be in.
+        if path == "/clouds/0/windows" {
+            assert!(result.is_ok());
+        } else {
+            assert!(matches!(result, Err(Error::Corrupt { .. })), "{path}");
+        }
+    }
+}
+
 #[test]
 fn a_state_of_other_groups_is_refused() {
     let mut observer = Observer::with_config(groups(), config()).unwrap();
