@@ -107,6 +107,13 @@ impl Blocks {
         total
     }
 
+    /// The values of a formula over the blocks that have one, and the number of steps in each.
+    #[cfg(feature = "statistics")]
+    pub(crate) fn values(&self, formula: impl Fn(&Ensemble) -> Option<f64>) -> (u64, Vec<f64>) {
+        let blocks = self.full.iter().filter_map(|block| formula(&block.total));
+        (self.block_len, blocks.filter(|x| x.is_finite()).collect())
+    }
+
     fn closed(&self) -> Ensemble {
         let mut total = Ensemble::default();
         for block in &self.full {

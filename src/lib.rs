@@ -51,6 +51,7 @@
 //! | T_vir | `temperature_virial` | loss | λ |
 //! | T_cal | `temperature_calorimetric` | loss | the previous batch's loss after its update |
 //! | e | `edge_ratio` | 1 | η, three consecutive steps |
+//! | ρ₁ | `step_alignment` | 1 | three consecutive steps |
 //! | SNR | `signal_to_noise` | 1 | a second gradient |
 //! | p | `pressure` | loss/weight² | λ |
 //! | V, r | `volume`, `radius` | weight², weight | |
@@ -97,6 +98,7 @@ pub mod energy;
 pub mod entropy;
 #[cfg(feature = "statistics")]
 pub mod equilibrium;
+pub mod motion;
 #[cfg(feature = "statistics")]
 pub mod phase_transition;
 pub mod pressure;

@@ -9,6 +9,8 @@ use std::num::NonZeroU64;
 use crate::blocks::Blocks;
 use crate::history::History;
 use crate::metric::{CATALOGUE, Subject};
+#[cfg(feature = "statistics")]
+use crate::phase_transition::{Monitor, MonitorConfig};
 use crate::random::mix;
 use crate::snapshot::{Collector, Slot};
 use crate::sums::whole;
@@ -90,6 +92,8 @@ pub struct Config {
     probe: usize,
     seed: u64,
     metrics: Vec<Metric>,
+    #[cfg(feature = "statistics")]
+    monitor: MonitorConfig,
 }
 
 impl Default for Config {
@@ -101,6 +105,8 @@ impl Default for Config {
             probe: 1 << 16,
             seed: 0,
             metrics: Vec::new(),
+            #[cfg(feature = "statistics")]
+            monitor: MonitorConfig::default(),
         }
     }
 }
@@ -143,7 +149,17 @@ impl Config {
         self
     }
 
+    /// What is known about the phases of the run.
+    #[cfg(feature = "statistics")]
+    #[must_use]
+    pub fn monitor(mut self, monitor: MonitorConfig) -> Self {
+        self.monitor = monitor;
+        self
+    }
+
     fn check(&self) -> Result<(), Error> {
+        #[cfg(feature = "statistics")]
+        self.monitor.check()?;
         if self.probe == 0 || self.probe > 1 << 40 {
             return Err(Error::OutOfRange {
                 what: "coordinates of the probe",
@@ -254,6 +270,8 @@ pub struct Observer {
     before: Option<Step>,
     steps: u64,
     in_window: u64,
+    #[cfg(feature = "statistics")]
+    pub(crate) monitor: Monitor,
 }
 
 impl Observer {
@@ -282,6 +300,8 @@ impl Observer {
             before: None,
             steps: 0,
             in_window: 0,
+            #[cfg(feature = "statistics")]
+            monitor: Monitor::new(&config.monitor, count),
             groups,
             config,
         })
@@ -308,12 +328,22 @@ impl Observer {
     /// # Errors
     /// Facts of the step that no step has; whatever the snapshot's visit answered; a group whose
     /// number of parameters changed, is below its number of scales, or came with a stream for a
-    /// part of it only; no group at all. The observer is then as it was before the call.
+    /// part of it only; no group at all. The observer is then as it was before the call, except
+    /// that values which are not finite leave an event.
     pub fn observe<S: Snapshot + ?Sized>(
         &mut self,
         step: &Step,
         snapshot: &S,
     ) -> Result<Observed, Error> {
+        let taken = self.take(step, snapshot);
+        #[cfg(feature = "statistics")]
+        if let Err(error) = &taken {
+            self.monitor.refused(self.steps, error);
+        }
+        taken
+    }
+
+    fn take<S: Snapshot + ?Sized>(&mut self, step: &Step, snapshot: &S) -> Result<Observed, Error> {
         step.check()?;
         if !self.is_due() {
             self.skip();
@@ -343,6 +373,8 @@ impl Observer {
                 history.new_window();
             }
         }
+        #[cfg(feature = "statistics")]
+        self.monitor.new_window(self.steps);
         self.in_window = 0;
     }
 
@@ -357,6 +389,10 @@ impl Observer {
         self.before = None;
         self.steps = 0;
         self.in_window = 0;
+        #[cfg(feature = "statistics")]
+        {
+            self.monitor = Monitor::new(&self.config.monitor, count);
+        }
     }
 
     fn skip(&mut self) {
@@ -427,14 +463,24 @@ impl Observer {
                 self.config.probe,
                 mix(self.config.seed ^ mix(index as u64)),
             );
+            #[cfg(feature = "statistics")]
+            self.monitor.group(
+                (index, self.steps),
+                (step, before),
+                (&ensemble, symmetry),
+                slot.history.as_ref().filter(|history| history.holds()),
+            );
         }
-        match whole {
-            Some((sums, dof)) => {
-                let mut ensemble = Ensemble::default();
-                ensemble.push_with_dof(step, before, &sums, dof);
-                self.model.push(&ensemble);
-            }
-            None => self.model.advance(),
+        if let Some((sums, dof)) = whole {
+            let mut ensemble = Ensemble::default();
+            ensemble.push_with_dof(step, before, &sums, dof);
+            self.model.push(&ensemble);
+            #[cfg(feature = "statistics")]
+            self.monitor.model(self.steps, step, Some(&ensemble));
+        } else {
+            self.model.advance();
+            #[cfg(feature = "statistics")]
+            self.monitor.model(self.steps, step, None);
         }
         self.before = Some(*step);
     }
@@ -525,6 +571,12 @@ impl Observer {
                 .unwrap_or(0),
             rows,
         }
+    }
+
+    /// A formula over the blocks of the model's window, with the steps of a block.
+    #[cfg(feature = "statistics")]
+    pub(crate) fn block_values(&self, formula: Formula) -> (u64, Vec<f64>) {
+        self.model.blocks().values(formula)
     }
 
     fn metric(&self, name: &str) -> Result<&Metric, Error> {

@@ -1,7 +1,7 @@
 //! The examples' data, network and optimiser: what is measured there must be what is claimed.
 
 #[path = "../../examples/common/mod.rs"]
-mod common;
+pub(crate) mod common;
 
 use common::{
     data::{CLASSES, Digits, Split},

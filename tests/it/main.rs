@@ -13,6 +13,8 @@ mod door;
 mod entropy;
 #[cfg(feature = "statistics")]
 mod equilibrium;
+#[cfg(feature = "statistics")]
+mod events;
 mod gas;
 #[cfg(feature = "statistics")]
 mod phase_transition;
