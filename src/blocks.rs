@@ -132,11 +132,13 @@ impl Blocks {
     }
 
     /// Steps in a block.
+    #[cfg(feature = "statistics")]
     pub(crate) const fn block_len(&self) -> u64 {
         self.block_len
     }
 
     /// A formula of every full block, in order; `None` where one of them has no value.
+    #[cfg(feature = "statistics")]
     pub(crate) fn series(&self, formula: impl Fn(&Ensemble) -> Option<f64>) -> Option<Vec<f64>> {
         self.full
             .iter()
@@ -152,6 +154,13 @@ impl Blocks {
             recent.merge(&block.total);
         }
         recent
+    }
+
+    /// The values of a formula over the blocks that have one, and the number of steps in each.
+    #[cfg(feature = "statistics")]
+    pub(crate) fn values(&self, formula: impl Fn(&Ensemble) -> Option<f64>) -> (u64, Vec<f64>) {
+        let blocks = self.full.iter().filter_map(|block| formula(&block.total));
+        (self.block_len, blocks.filter(|x| x.is_finite()).collect())
     }
 
     fn closed(&self) -> Ensemble {

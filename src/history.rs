@@ -106,6 +106,9 @@ impl Store {
 pub(crate) struct History {
     /// Followed leaves by absolute number, ascending.
     leaves: Vec<usize>,
+    /// Positions of the group.
+    #[cfg(feature = "statistics")]
+    count: usize,
     wide: bool,
     weights: Store,
     weights_before: Store,
@@ -160,6 +163,8 @@ impl History {
         let len = leaves.len() * LEAF;
         Self {
             leaves,
+            #[cfg(feature = "statistics")]
+            count: last - first,
             wide,
             weights: Store::new(wide, len),
             weights_before: Store::new(wide, len),
@@ -313,6 +318,61 @@ impl History {
         }
         self.next_weights.write(at, w);
         self.next_gradient.write(at, g);
+    }
+
+    /// Whether the weights of the last step are held.
+    #[cfg(feature = "statistics")]
+    pub(crate) const fn holds(&self) -> bool {
+        self.depth > 0
+    }
+
+    /// How many positions the group has.
+    #[cfg(feature = "statistics")]
+    pub(crate) const fn len(&self) -> usize {
+        self.count
+    }
+
+    /// The last step's weights on as many sums as `out` has room for: every coordinate goes, with
+    /// a random sign, to one of them. With room for all, the coordinates themselves.
+    #[cfg(feature = "statistics")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "the product over 2⁶⁴ is below the number of sums"
+    )]
+    pub(crate) fn sketch(&self, seed: u64, out: &mut [f64]) {
+        // Positions are contiguous, so that no two of few enough meet.
+        let whole = out.len() >= self.count;
+        let sums = out.len().max(1);
+        out.fill(0.0);
+        let mut add = |i: usize, w: f64| {
+            // Beyond the ends of the group, and often enough within.
+            if w == 0.0 {
+                return;
+            }
+            let hash = mix(seed ^ mix(i as u64));
+            let (place, sign) = if whole {
+                (i % sums, 1.0)
+            } else {
+                let place = ((u128::from(hash) * sums as u128) >> 64) as usize;
+                // The lowest bit has next to no part in the place.
+                (place, if hash & 1 == 0 { 1.0 } else { -1.0 })
+            };
+            if let Some(slot) = out.get_mut(place) {
+                *slot += sign * w;
+            }
+        };
+        match &self.weights {
+            Store::Narrow(values) => {
+                for (i, &w) in values.iter().enumerate() {
+                    add(i, f64::from(w));
+                }
+            }
+            Store::Wide(values) => {
+                for (i, &w) in values.iter().enumerate() {
+                    add(i, w);
+                }
+            }
+        }
     }
 
     /// Moves the step that was just visited into memory.

@@ -51,6 +51,7 @@
 //! | T_vir | `temperature_virial` | loss | λ |
 //! | T_cal | `temperature_calorimetric` | loss | the previous batch's loss after its update |
 //! | e | `edge_ratio` | 1 | η, three consecutive steps |
+//! | ρ₁ | `step_alignment` | 1 | three consecutive steps |
 //! | SNR | `signal_to_noise` | 1 | a second gradient |
 //! | B_simple, B_crit | `gradient_noise_scale`, `critical_batch_size` | examples | B, a second gradient |
 //! | p | `pressure` | loss/weight² | λ |
@@ -107,6 +108,7 @@ pub mod energy;
 pub mod entropy;
 #[cfg(feature = "statistics")]
 pub mod equilibrium;
+pub mod motion;
 pub mod noise;
 #[cfg(feature = "statistics")]
 pub mod phase_transition;

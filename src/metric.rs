@@ -5,7 +5,9 @@
 //! error bar.
 
 use crate::blocks::{Blocks, FEWEST};
-use crate::{Ensemble, Moment, Reading, Reason, Symmetry, energy, noise, pressure, temperature};
+use crate::{
+    Ensemble, Moment, Reading, Reason, Symmetry, energy, motion, noise, pressure, temperature,
+};
 
 /// What a metric speaks of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -425,6 +427,13 @@ pub const CATALOGUE: &[Metric] = &[
     )
     .symbol("|cos|"),
     Metric::new("rotation", &[Moment::Rotation], pressure::rotation).symbol("1-cos"),
+    Metric::new(
+        "step_alignment",
+        &[Moment::StepProduct, Moment::StepSquared],
+        motion::alignment,
+    )
+    .symbol("ρ₁")
+    .divides_by("the displacement", |e| e.mean(Moment::StepSquared)),
     Metric::new(
         "relaxation_steps",
         &[Moment::RelaxationRate],

@@ -11,6 +11,8 @@ use crate::blocks::Blocks;
 use crate::entropy::{EntropyEstimate, SnapshotWindow, WindowConfig, cloud::Cloud};
 use crate::history::History;
 use crate::metric::{CATALOGUE, Subject};
+#[cfg(feature = "statistics")]
+use crate::phase_transition::{Monitor, MonitorConfig};
 use crate::pressure::Settling;
 use crate::random::mix;
 use crate::snapshot::{Collector, Slot};
@@ -104,6 +106,8 @@ pub struct Config {
     metrics: Vec<Metric>,
     #[cfg(feature = "statistics")]
     snapshots: Option<WindowConfig>,
+    #[cfg(feature = "statistics")]
+    monitor: MonitorConfig,
 }
 
 impl Default for Config {
@@ -117,6 +121,8 @@ impl Default for Config {
             metrics: Vec::new(),
             #[cfg(feature = "statistics")]
             snapshots: None,
+            #[cfg(feature = "statistics")]
+            monitor: MonitorConfig::default(),
         }
     }
 }
@@ -173,11 +179,21 @@ impl Config {
         self
     }
 
+    /// What is known about the phases of the run.
+    #[cfg(feature = "statistics")]
+    #[must_use]
+    pub fn monitor(mut self, monitor: MonitorConfig) -> Self {
+        self.monitor = monitor;
+        self
+    }
+
     fn check(&self) -> Result<(), Error> {
         #[cfg(feature = "statistics")]
         if let Some(snapshots) = &self.snapshots {
             SnapshotWindow::new(snapshots.clone())?;
         }
+        #[cfg(feature = "statistics")]
+        self.monitor.check()?;
         if self.probe == 0 || self.probe > 1 << 40 {
             return Err(Error::OutOfRange {
                 what: "coordinates of the probe",
@@ -297,6 +313,8 @@ pub struct Observer {
     /// The snapshots of each group, where they are kept.
     #[cfg(feature = "statistics")]
     clouds: Vec<Cloud>,
+    #[cfg(feature = "statistics")]
+    pub(crate) monitor: Monitor,
 }
 
 impl Observer {
@@ -328,6 +346,8 @@ impl Observer {
             before: None,
             steps: 0,
             in_window: 0,
+            #[cfg(feature = "statistics")]
+            monitor: Monitor::new(&config.monitor, count),
             groups,
             config,
         })
@@ -418,12 +438,22 @@ impl Observer {
     /// # Errors
     /// Facts of the step that no step has; whatever the snapshot's visit answered; a group whose
     /// number of parameters changed, is below its number of scales, or came with a stream for a
-    /// part of it only; no group at all. The observer is then as it was before the call.
+    /// part of it only; no group at all. The observer is then as it was before the call, except
+    /// that values which are not finite leave an event.
     pub fn observe<S: Snapshot + ?Sized>(
         &mut self,
         step: &Step,
         snapshot: &S,
     ) -> Result<Observed, Error> {
+        let taken = self.take(step, snapshot);
+        #[cfg(feature = "statistics")]
+        if let Err(error) = &taken {
+            self.monitor.refused(self.steps, error);
+        }
+        taken
+    }
+
+    fn take<S: Snapshot + ?Sized>(&mut self, step: &Step, snapshot: &S) -> Result<Observed, Error> {
         step.check()?;
         if !self.is_due() {
             self.skip();
@@ -466,6 +496,8 @@ impl Observer {
                 history.new_window();
             }
         }
+        #[cfg(feature = "statistics")]
+        self.monitor.new_window(self.steps);
         self.in_window = 0;
     }
 
@@ -484,6 +516,7 @@ impl Observer {
         #[cfg(feature = "statistics")]
         {
             self.clouds = clouds(&self.groups, &self.config);
+            self.monitor = Monitor::new(&self.config.monitor, count);
         }
     }
 
@@ -568,14 +601,24 @@ impl Observer {
             {
                 cloud.offer(self.steps, history.whole(extent.first, extent.last));
             }
+            #[cfg(feature = "statistics")]
+            self.monitor.group(
+                (index, self.steps),
+                (step, before),
+                (&ensemble, symmetry),
+                slot.history.as_ref().filter(|history| history.holds()),
+            );
         }
-        match whole {
-            Some((sums, dof)) => {
-                let mut ensemble = Ensemble::default();
-                ensemble.push_with_dof(step, before, &sums, dof);
-                self.model.push(&ensemble);
-            }
-            None => self.model.advance(),
+        if let Some((sums, dof)) = whole {
+            let mut ensemble = Ensemble::default();
+            ensemble.push_with_dof(step, before, &sums, dof);
+            self.model.push(&ensemble);
+            #[cfg(feature = "statistics")]
+            self.monitor.model(self.steps, step, Some(&ensemble));
+        } else {
+            self.model.advance();
+            #[cfg(feature = "statistics")]
+            self.monitor.model(self.steps, step, None);
         }
         self.before = Some(*step);
     }
@@ -917,6 +960,12 @@ impl Observer {
         } else {
             self.before.map(|step| step.sampling).unwrap_or_default()
         }
+    }
+
+    /// A formula over the blocks of the model's window, with the steps of a block.
+    #[cfg(feature = "statistics")]
+    pub(crate) fn block_values(&self, formula: Formula) -> (u64, Vec<f64>) {
+        self.model.blocks().values(formula)
     }
 
     fn metric(&self, name: &str) -> Result<&Metric, Error> {

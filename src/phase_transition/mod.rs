@@ -17,13 +17,21 @@
 
 pub mod change_point;
 
+mod cloud;
+mod event;
+mod monitor;
 mod order_parameter;
+mod overheating;
 mod phase;
 mod response;
 mod reweighting;
 mod series;
 mod transition;
 
+pub(crate) use monitor::Monitor;
+
+pub use event::{Cause, Event, Interval, Quantity};
+pub use monitor::{MonitorConfig, OrderParameters};
 pub use order_parameter::{
     EnergyScale, Overlap, energy_fraction, long_overlap, mean_resultant_length, overlap,
     overlap_at_lag, participation_ratio, replica_overlap, step_alignment,

@@ -119,17 +119,23 @@ pub fn overlap_at_lag<S: AsRef<[f64]>>(
     let Some(units) = directions(snapshots) else {
         return Ok(Reading::Undefined(NO_DIRECTION));
     };
-    let series: Vec<f64> = units
-        .iter()
-        .zip(units.iter().skip(lag))
-        .map(|(a, b)| dot(a, b))
-        .collect();
+    let series = lagged(&units, lag);
     Ok(
         block_jackknife(&[&series], |m| Some(m[0])).map(|estimate| Overlap {
             estimate,
             null_std_dev: (d as f64 * estimate.n_eff.max(1.0)).sqrt().recip(),
         }),
     )
+}
+
+fn lagged(units: &[Vec<f64>], lag: usize) -> Vec<f64> {
+    let later = units.iter().skip(lag);
+    units.iter().zip(later).map(|(a, b)| dot(a, b)).collect()
+}
+
+/// The overlaps of which [`overlap_at_lag`] is the mean, in order of time.
+pub(crate) fn overlaps<S: AsRef<[f64]>>(snapshots: &[S], lag: usize) -> Option<Vec<f64>> {
+    Some(lagged(&directions(snapshots)?, lag))
 }
 
 fn check_lag(lag: usize) -> Result<(), Error> {
@@ -282,15 +288,18 @@ pub fn mean_resultant_length<S: AsRef<[f64]>>(
     snapshots: &[S],
     least_lag: usize,
 ) -> Result<Reading<Estimate>, Error> {
-    Ok(long_overlap(snapshots, least_lag)?.map(|q| {
-        let value = q.estimate.value.max(0.0).sqrt();
-        Estimate {
-            value,
-            // Where q is zero within its error, so is R within the root of that.
-            std_error: (q.estimate.std_error / (2.0 * value)).min(q.estimate.std_error.sqrt()),
-            n_eff: q.estimate.n_eff,
-        }
-    }))
+    Ok(long_overlap(snapshots, least_lag)?.map(|q| root(&q)))
+}
+
+/// `R = √q`.
+pub(crate) fn root(q: &Overlap) -> Estimate {
+    let value = q.estimate.value.max(0.0).sqrt();
+    Estimate {
+        value,
+        // Where q is zero within its error, so is R within the root of that.
+        std_error: (q.estimate.std_error / (2.0 * value)).min(q.estimate.std_error.sqrt()),
+        n_eff: q.estimate.n_eff,
+    }
 }
 
 /// How many directions a cloud of independent snapshots spreads over, without bias from their number.

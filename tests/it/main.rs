@@ -16,6 +16,8 @@ mod entropy;
 #[cfg(feature = "statistics")]
 mod equilibrium;
 #[cfg(feature = "statistics")]
+mod events;
+#[cfg(feature = "statistics")]
 mod free_energy;
 mod gas;
 mod noise;
