@@ -22,7 +22,7 @@ fn run(symmetry: Symmetry, along: f64, mean: f64) -> (Observer, GroupId) {
     let mut random = Random::new(1);
     let (rate, decay) = (0.05, 0.1);
     let mut w = vec![0.27; 50];
-    for _ in 0..3000 {
+    for _ in 0..8000 {
         let r2: f64 = w.iter().map(|w| w * w).sum();
         let mut draw = || {
             let mut g: Vec<f64> = (0..50).map(|_| random.normal()).collect();
