@@ -395,18 +395,23 @@ pub fn hysteresis(branches: &Branches<'_>) -> Result<Reading<Hysteresis>, Error>
         .chain(&cooling)
         .map(|p| p.value.n_eff)
         .fold(f64::INFINITY, f64::min);
-    Ok(Reading::Ready(Hysteresis {
-        area: Estimate {
-            value: down.0 - up.0,
-            std_error: up.1.hypot(down.1),
-            n_eff,
-        },
-        width: Estimate {
-            value: up_at.0 - down_at.0,
-            std_error: up_at.1.hypot(down_at.1),
-            n_eff,
-        },
-    }))
+    let area = Estimate {
+        value: down.0 - up.0,
+        std_error: up.1.hypot(down.1),
+        n_eff,
+    };
+    let width = Estimate {
+        value: up_at.0 - down_at.0,
+        std_error: up_at.1.hypot(down_at.1),
+        n_eff,
+    };
+    let numbers = [area.value, area.std_error, width.value, width.std_error];
+    if !numbers.iter().all(|x| x.is_finite()) {
+        return Ok(Reading::Undefined(Reason::Meaningless(
+            "temperatures or energies are too many orders of magnitude apart",
+        )));
+    }
+    Ok(Reading::Ready(Hysteresis { area, width }))
 }
 
 /// Integral of the straight lines between points over `[low, high]`, and its error.
