@@ -16,7 +16,7 @@
 //! Below the first point dU/dT is that of equipartition, half the degrees of freedom.
 //!
 //! So `ln U` over `ln η` is a plateau, a slope and a plateau. The two corners of the best such line are the transition points; their
-//! uncertainty is from bootstrap over seeds.
+//! uncertainty is from bootstrap over networks and jackknife over rates.
 #![expect(
     clippy::print_stdout,
     reason = "a program that answers on its terminal"
@@ -59,6 +59,8 @@ const ANNEALED: (f64, f64) = (2e-2, 1e-3);
 const ANNEALING_STEPS: u32 = 5000;
 const RANDOM_NETWORKS: u64 = 20;
 const RESAMPLES: usize = 200;
+/// Places for a corner.
+const GRID: usize = 120;
 
 /// Finds the phases of a small network over its effective learning rate.
 #[derive(Debug, Parser)]
@@ -365,11 +367,7 @@ struct Corners {
 }
 
 /// Least squares of y = a + b·(x, held between the corners), over all pairs of corners on a grid.
-fn fit(x: &[f64], y: &[f64]) -> (f64, f64) {
-    const GRID: usize = 120;
-    let (Some(&first), Some(&last)) = (x.first(), x.last()) else {
-        return (0.0, 0.0);
-    };
+fn fit(x: &[f64], y: &[f64], (first, last): (f64, f64)) -> (f64, f64) {
     let at = |i: usize| first + (last - first) * i as f64 / GRID as f64;
     let n = x.len() as f64;
     let mean_y = y.iter().sum::<f64>() / n;
@@ -405,19 +403,35 @@ fn locate(rates: &[f64], curves: &[Vec<Seen>], seed: u64) -> Corners {
             .collect()
     };
     let n = curves.len();
-    let (chaos, divergence) = fit(&x, &mean_curve(&(0..n).collect::<Vec<_>>()));
+    let range = (x[0], x[x.len() - 1]);
+    let y = mean_curve(&(0..n).collect::<Vec<_>>());
+    let (chaos, divergence) = fit(&x, &y, range);
+    // The curve has no corners, and where the best ones lie depends on the rates: each left out in turn.
+    let without: Vec<(f64, f64)> = (0..x.len())
+        .map(|left_out| {
+            let rest = |values: &[f64]| {
+                let kept = values.iter().enumerate().filter(|(i, _)| *i != left_out);
+                kept.map(|(_, value)| *value).collect::<Vec<f64>>()
+            };
+            fit(&rest(&x), &rest(&y), range)
+        })
+        .collect();
     let mut random = Random::new(seed);
     let resampled: Vec<(f64, f64)> = (0..RESAMPLES)
         .map(|_| {
             let chosen: Vec<usize> = (0..n).map(|_| random.below(n)).collect();
-            fit(&x, &mean_curve(&chosen))
+            fit(&x, &mean_curve(&chosen), range)
         })
         .collect();
     // Half the grid's step is unknown in any case, and n − 1 of n replicas were free.
-    let step = (x[x.len() - 1] - x[0]) / 120.0;
+    let step = (range.1 - range.0) / GRID as f64;
+    let about = |of: &dyn Fn(&(f64, f64)) -> f64, at: f64, corners: &[(f64, f64)]| {
+        corners.iter().map(|c| (of(c) - at).powi(2)).sum::<f64>() / corners.len() as f64
+    };
     let spread = |of: &dyn Fn(&(f64, f64)) -> f64, at: f64| {
-        let square = resampled.iter().map(|r| (of(r) - at).powi(2)).sum::<f64>();
-        (square / RESAMPLES as f64 * n as f64 / (n as f64 - 1.0) + step * step / 12.0).sqrt()
+        let seeds = about(of, at, &resampled) * n as f64 / (n as f64 - 1.0);
+        let points = about(of, at, &without) * (x.len() as f64 - 1.0);
+        (seeds + points + step * step / 12.0).sqrt()
     };
     let corner = |at: f64, error: f64| Estimate {
         value: at.exp(),
