@@ -13,6 +13,7 @@
 //! | overlap at long lag | sketches at least `3/⟨1 − cos⟩` steps apart: 3 times that in which diffusing directions forget themselves, `3/ηλ` in a stationary gas |
 //! | drift of the overlap | the overlap at an eighth of the window, first against last |
 //! | edge ratio, norm, age | the readings of the groups, the most alarming one |
+//! | growth of the norm | `η²\|g\|²/\|w\|²` where the norm does not answer; on a sphere it is the squared tangent of a step, and from 1 on directions are forgotten in one |
 //! | thermal energy `RT` | `⟨m tr Σ⟩/4` of the gradient noise, `d T/2`: needs a second gradient |
 //!
 //! Transitions are looked for in the mean loss and the turning of all groups, over the whole run in 128 to 256 blocks: [`pelt`] places
@@ -691,7 +692,7 @@ impl Observer {
                 let age = unit * age;
                 evidence.age = Some(evidence.age.map_or(age, |other| other.min(age)));
             }
-            if self.monitor.protocol == Protocol::FixedEffectiveLearningRate {
+            if self.monitor.protocol != Protocol::FixedLearningRate {
                 let growth = self.read_formula(Some(group), &[Moment::StepAngleSquared], |e| {
                     e.mean(Moment::StepAngleSquared)
                 });

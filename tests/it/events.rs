@@ -269,7 +269,7 @@ fn calm_training_does_not_overheat() {
 
 /// Other seeds than those at which thresholds were looked at.
 #[test]
-#[ignore = "a minute: long runs, many settings"]
+#[ignore = "three minutes: long runs, many settings"]
 fn overheating_over_many_settings() {
     let data = Digits::load(0).unwrap();
     for (dimension, momentum) in [(1, 0.0), (5, 0.0), (20, 0.0), (100, 0.0), (20, 0.9)] {
