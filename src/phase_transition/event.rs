@@ -44,7 +44,8 @@ pub enum Event {
         /// What it was seen by.
         cause: Cause,
     },
-    /// The first window that is stationary after some that were not.
+    /// The first window in equilibrium by [`Observer::verdict`](crate::Observer::verdict), after none or some that were
+    /// not.
     EquilibriumReached {
         /// The end of that window.
         step: u64,

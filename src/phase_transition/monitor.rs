@@ -30,8 +30,9 @@ use super::order_parameter::{
     EnergyScale, Overlap, energy_fraction, long_overlap, overlap_at_lag, participation_ratio,
 };
 use super::overheating::Alarm;
-use super::phase::{Classification, Evidence, Phase, PhaseConfig, Witness, classify};
+use super::phase::{Classification, Evidence, PhaseConfig, Witness, classify};
 use super::series::{inefficiency, mean};
+use crate::equilibrium::{Verdict, VerdictConfig};
 use crate::history::History;
 use crate::random::mix;
 use crate::{
@@ -547,6 +548,11 @@ impl Observer {
         let (windows, at) = self.monitor.windows;
         let news = windows > self.monitor.judged;
         self.monitor.judged = windows;
+        if news {
+            let verdict = self.verdict(&VerdictConfig::default());
+            let settled = matches!(verdict, Ok(Verdict::Equilibrium { .. }));
+            self.monitor.settle(at, settled);
+        }
         if news && let Reading::Ready(now) = self.phase() {
             let before = self
                 .monitor
@@ -560,12 +566,6 @@ impl Observer {
                     to: now.phase,
                 });
             }
-            let unsettled = [
-                Phase::Overheating,
-                Phase::Condensing,
-                Phase::OutOfEquilibrium,
-            ];
-            self.monitor.settle(at, !unsettled.contains(&now.candidate));
             if let Some(energy) = now.evidence.energy
                 && self
                     .monitor
