@@ -553,7 +553,7 @@ fn draw(
     // The transition points as vertical lines between the lowest and the highest value.
     let marked = |plot: Plot, (low, high): (f64, f64)| {
         [
-            ("to chaotic equilibrium", &corners.chaos),
+            ("to chaos", &corners.chaos),
             ("to divergence", &corners.divergence),
         ]
         .into_iter()
@@ -576,13 +576,13 @@ fn draw(
         .dots("by differences", dots(&|row| row.capacity));
     let of = |row: &Row| row.capacity.map_or(0.0, |c| c.value);
     marked(capacity, ends(&of)).save(&folder.join("heat_capacity.svg"))?;
-    let order = plot("Order parameters", "pure number")
-        .dots("overlap at long lag q", dots(&|row| row.overlap))
-        .dots("step alignment ρ₁", dots(&|row| Some(row.alignment)))
-        .line(
-            "energy fraction φ",
-            rows.iter().map(|row| (row.rate, row.fraction)),
-        );
+    let order = plot(
+        "Order parameters",
+        "overlap q, step alignment ρ₁, energy fraction φ",
+    )
+    .dots("q", dots(&|row| row.overlap))
+    .dots("ρ₁", dots(&|row| Some(row.alignment)))
+    .line("φ", rows.iter().map(|row| (row.rate, row.fraction)));
     marked(order, (-1.0, 1.0)).save(&folder.join("order.svg"))?;
     let spread = plot("Participation ratio", "directions")
         .log_y()

@@ -14,6 +14,31 @@
 //!
 //! When all of them lie: on a run that is not stationary. Every fluctuation formula presumes equilibrium, and what a run
 //! never visited it cannot report: see the trapped gas under [`classify`].
+//!
+//! In a training loop an [`Observer`](crate::Observer) does it all: declare the energy of the gas, ask for events.
+//!
+//! ```
+//! use thermograd::phase_transition::{Event, MonitorConfig};
+//! use thermograd::{slices, Config, Estimate, Groups, Observer, Step, Symmetry};
+//! let mut groups = Groups::new();
+//! let hidden = groups.add("hidden", Symmetry::ScaleInvariant);
+//! // Guessing among ten classes.
+//! let gas = Estimate { value: 10_f64.ln(), std_error: 0.0, n_eff: 1.0 };
+//! let config = Config::default().monitor(MonitorConfig::default().gas_energy(gas));
+//! let mut observer = Observer::with_config(groups, config)?;
+//! # let (w, g) = (vec![0.1_f32; 64], vec![0.0_f32; 64]);
+//! # for _ in 0..3 {
+//! observer.observe(&Step::new(0.5).learning_rate(0.1), &slices(hidden, &w, &g))?;
+//! for event in observer.events() {
+//!     if let Event::Overheating { step, cause, .. } = event {
+//!         println!("step {step}: lower the learning rate: {cause:?}");
+//!     }
+//! }
+//! # }
+//! println!("{:?}", observer.phase());
+//! println!("{:?}", observer.order_parameters(hidden)?.long_overlap);
+//! # Ok::<(), thermograd::Error>(())
+//! ```
 
 pub mod change_point;
 

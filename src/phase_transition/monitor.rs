@@ -17,13 +17,13 @@
 //! | thermal energy `RT` | `⟨m tr Σ⟩/4` of the gradient noise, `d T/2`: needs a second gradient |
 //!
 //! Transitions are looked for in the mean loss and the turning of all groups, over the whole run in 128 to 256 blocks: [`pelt`] places
-//! changes of the mean at its automatic price, and one is announced where both neighbours are plateaus (they drift by less
-//! than half of the step between them) and where the next look, 8 blocks later, finds it again. Its interval holds 95 % of the likelihood of the place, at the residuals' inefficiency.
+//! changes of the mean at a price of `5 ln n` in units of the long-run variance (from medians, so that the changes themselves do not count), and one is announced where both neighbours are plateaus (they drift by less
+//! than half of the step between them) and where the next look, 8 blocks later, finds it again. Its interval holds 95 % of the likelihood of the place, in the same units.
 //!
 //! When it lies: everything slower than the window is invisible, a phase included; and see the notes of each order
 //! parameter. In a window shorter than about 30 turning times the overlap at long lag stays pending.
 
-use super::change_point::{Cost, PeltConfig, pelt};
+use super::change_point::{Cost, PeltConfig, Penalty, pelt};
 use super::cloud::Cloud;
 use super::event::{Event, Interval, Quantity, Queue};
 use super::order_parameter::{
@@ -31,7 +31,7 @@ use super::order_parameter::{
 };
 use super::overheating::Alarm;
 use super::phase::{Classification, Evidence, PhaseConfig, Witness, classify};
-use super::series::{inefficiency, mean};
+use super::series::{inefficiency, mean, median};
 use crate::equilibrium::{Verdict, VerdictConfig};
 use crate::history::History;
 use crate::random::mix;
@@ -50,6 +50,8 @@ const FEWEST_BLOCKS: usize = 64;
 const BLOCK: u64 = 16;
 /// Blocks of a plateau.
 const PLATEAU: usize = 8;
+/// Price of a change in units of the long-run variance and of ln n. The usual 3 is for one look at a known variance.
+const PRICE: f64 = 5.0;
 /// Transitions remembered so that none is told twice.
 const REMEMBERED: usize = 64;
 
@@ -250,11 +252,16 @@ impl Record {
     fn transitions(&mut self) -> Vec<(u64, Interval)> {
         self.looked_at = self.blocks.last().map_or(0, |block| block.0);
         let x: Vec<f64> = self.blocks.iter().map(|block| block.1).collect();
-        let config = PeltConfig::new(Cost::Mean).min_segment(PLATEAU);
+        let Some(noise) = long_run_variance(&x) else {
+            return Vec::new();
+        };
+        let config = PeltConfig::new(Cost::Mean)
+            .min_segment(PLATEAU)
+            .noise_variance(noise)
+            .penalty(Penalty::Given(PRICE * (x.len() as f64).ln()));
         let Ok(Reading::Ready(found)) = pelt(&x, &config) else {
             return Vec::new();
         };
-        let noise = found.noise_variance * found.inefficiency.max(1.0);
         let mut edges = vec![0];
         edges.extend(&found.change_points);
         edges.push(x.len());
@@ -279,6 +286,39 @@ impl Record {
             })
             .collect()
     }
+}
+
+/// Variance of a mean of n elements, times n, from medians of successive differences of means of 1, 2, 4 … elements:
+/// a few jumps, and the relaxation after them, do not move it. `None` for fewer than 16 independent elements, as an
+/// autoregression would have them, and for a constant series.
+fn long_run_variance(x: &[f64]) -> Option<f64> {
+    /// Third quartile of the normal distribution.
+    const QUARTILE: f64 = 0.674_489_750_196_081_7;
+    let lagged = |lag: usize| {
+        let later = x.iter().skip(lag);
+        let mut apart: Vec<f64> = x.iter().zip(later).map(|(a, b)| (b - a).abs()).collect();
+        (median(&mut apart) / QUARTILE).powi(2)
+    };
+    // ⟨(x_{t+1} − x_t)²⟩ = 2σ²(1 − ρ), and with two steps 2σ²(1 − ρ²).
+    let (first, second) = (lagged(1), lagged(2));
+    if first <= 0.0 {
+        return None;
+    }
+    let rho = (second / first - 1.0).clamp(0.0, 0.999);
+    let g = (1.0 + rho) / (1.0 - rho);
+    if (x.len() as f64) < 16.0 * g {
+        return None;
+    }
+    let mut largest = 0.5 * first / (1.0 - rho) * g;
+    let mut length = 1;
+    while 16 * length <= x.len() {
+        let means: Vec<f64> = x.chunks_exact(length).map(mean).collect();
+        let mut apart: Vec<f64> = means.windows(2).map(|w| (w[1] - w[0]).abs()).collect();
+        let of_mean = 0.5 * (median(&mut apart) / QUARTILE).powi(2);
+        largest = largest.max(length as f64 * of_mean);
+        length *= 2;
+    }
+    Some(largest)
 }
 
 /// Slope of a straight line through evenly spaced values.
