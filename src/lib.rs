@@ -49,19 +49,26 @@
 //! | T_mid | `temperature_midpoint` | loss | η, three consecutive steps |
 //! | T_kin | `temperature_kinetic` | loss | η, two consecutive steps |
 //! | T_vir | `temperature_virial` | loss | λ |
+//! | T_sum, T_dif | `temperature_lag_sum`, `temperature_lag_difference` | loss | η, two consecutive steps, no momentum |
 //! | T_cal | `temperature_calorimetric` | loss | the previous batch's loss after its update |
 //! | e | `edge_ratio` | 1 | η, three consecutive steps |
 //! | ρ₁ | `step_alignment` | 1 | three consecutive steps |
 //! | SNR | `signal_to_noise` | 1 | a second gradient |
 //! | B_simple, B_crit | `gradient_noise_scale`, `critical_batch_size` | examples | B, a second gradient |
 //! | p | `pressure` | loss/weight² | λ |
+//! | p_mech | `pressure_mechanical` | loss/weight² | η |
 //! | V, r | `volume`, `radius` | weight², weight | |
-//! | r* | `radius_predicted` | weight | η, λ, a second gradient |
-//! | Z | `z` | 1 | η, λ, a second gradient |
+//! | r*, r*_M | `radius_predicted`, `radius_balance` | weight | η, λ, a second gradient for the first |
+//! | Z, Z_vir | `z`, `z_virial` | 1 | η, λ, a second gradient |
 //! | Z_d | `z_d` | 1 | η, λ |
 //! | bal | `real_gas_balance` | 1 | η, λ, two consecutive steps |
 //! | Z_u | `z_update`, `z_update_virial`, `norm_balance` | 1 | η, λ, two consecutive steps, any optimiser |
+//! | \|cos\| | `virial_ratio` | 1 | |
+//! | 1−cos | `rotation` | 1 | two consecutive steps |
 //! | τ | `relaxation_steps` | steps | η, λ |
+//! | pV | `decay_potential` | loss | λ |
+//! | K | `kinetic_energy` | loss | η, two consecutive steps |
+//! | S | `entropy` | nats | snapshots, or to be told |
 //! | H, F, G | `enthalpy`, `helmholtz`, `gibbs` | loss | λ; S; both |
 //! | C | `heat_capacity` | 1 | η, a second gradient, an independent loss |
 //!
