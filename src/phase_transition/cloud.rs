@@ -5,7 +5,8 @@
 //! sketches are those of the snapshots without bias, and scatter by `1/√m` of the product of the norms. With `d ≤ m` the coordinates are kept as they are.
 //!
 //! Of a window, 64 to 128 snapshots are held: whenever 128 are full every other one goes, and from then on half as many
-//! are taken. So memory is fixed, a look costs one pass over the probe, and looks become rare as the window grows.
+//! are taken. So memory is fixed, a look costs one pass over the probe, and looks become rare as the window grows. A window after another of its
+//! length begins with the right spacing.
 //!
 //! When it lies: a participation ratio above `m` cannot be seen, and one near it reads low. Steps outside the bursts of a cadence are
 //! not sampled, so that snapshots are evenly spaced in bursts rather than in steps.
@@ -42,9 +43,10 @@ impl Cloud {
         }
     }
 
+    /// Begins a window, which is expected to be as long as the one that was held.
     pub(super) fn clear(&mut self) {
         self.steps.clear();
-        self.stride = 1;
+        self.stride = self.seen.div_ceil(FULL as u64 - 1).max(1);
         self.seen = 0;
     }
 
