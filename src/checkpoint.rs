@@ -10,6 +10,9 @@
 //! can have written, by a disk error or a careless edit, is refused with the place where it went
 //! wrong, before anything is built from it.
 //!
+//! What watches for phases and overheating is not in it and begins anew: alarms are silent for
+//! their first few hundred steps, and a phase needs two windows.
+//!
 //! Its size is that of the memory: about 16 bytes for each known moment of 127 blocks and two
 //! windows, and the past values on the probe.
 

@@ -276,6 +276,10 @@ impl Record {
 
 /// Follows a training run and answers with readings.
 ///
+/// Beside the probe ([`Config::probe`]) it holds, for each group and for the model, two windows of
+/// at most 128 blocks of some 2 KiB: half a megabyte a group, whatever the length of the run. A
+/// model of thousands of tensors is better observed in some tens of groups.
+///
 /// ```
 /// use thermograd::{slices, Groups, Observer, Step, Symmetry};
 /// let mut groups = Groups::new();
