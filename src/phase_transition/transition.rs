@@ -210,19 +210,34 @@ pub fn peak(curve: &[CurvePoint], scale: PeakScale) -> Result<Reading<Peak>, Err
         PeakScale::Logarithmic => (height.exp(), height.exp() * height_variance.max(0.0).sqrt()),
     };
     let n_eff = near.iter().map(|p| p.value.n_eff).sum();
-    Ok(Reading::Ready(Peak {
-        location: Estimate {
-            value: centre + width * x,
-            std_error: width * variance.max(0.0).sqrt(),
-            n_eff,
-        },
-        height: Estimate {
-            value: height,
-            std_error: height_error,
-            n_eff,
-        },
-        points: near.len(),
+    let location = Estimate {
+        value: centre + width * x,
+        std_error: width * variance.max(0.0).sqrt(),
+        n_eff,
+    };
+    let height = Estimate {
+        value: height,
+        std_error: height_error,
+        n_eff,
+    };
+    let points = near.len();
+    Ok(within_range(&[location, height], || Peak {
+        location,
+        height,
+        points,
     }))
+}
+
+/// An answer, if the numbers that it is made of stayed in the range of f64.
+fn within_range<T>(numbers: &[Estimate], answer: impl FnOnce() -> T) -> Reading<T> {
+    let finite = |e: &Estimate| e.value.is_finite() && e.std_error.is_finite();
+    if numbers.iter().all(finite) {
+        Reading::Ready(answer())
+    } else {
+        Reading::Undefined(Reason::Meaningless(
+            "temperatures or energies are too many orders of magnitude apart",
+        ))
+    }
 }
 
 /// A curve at a temperature between its points, by a straight line.
@@ -278,7 +293,7 @@ pub fn crossing(first: &[CurvePoint], second: &[CurvePoint]) -> Result<Reading<E
     let ((t0, d0, e0), (t1, d1, e1)) = (pair[0], pair[1]);
     let share = d0 / (d0 - d1);
     let slope = (d1 - d0) / (t1 - t0);
-    Ok(Reading::Ready(Estimate {
+    let at = Estimate {
         value: t0 + share * (t1 - t0),
         std_error: (((1.0 - share) * e0).hypot(share * e1) / slope).abs(),
         n_eff: first
@@ -286,7 +301,8 @@ pub fn crossing(first: &[CurvePoint], second: &[CurvePoint]) -> Result<Reading<E
             .chain(&second)
             .map(|p| p.value.n_eff)
             .fold(f64::INFINITY, f64::min),
-    }))
+    };
+    Ok(within_range(&[at], || at))
 }
 
 /// The two branches of a loop in temperature.
@@ -319,11 +335,12 @@ pub fn latent_heat(
             "the transition lies outside a branch",
         )));
     };
-    Ok(Reading::Ready(Estimate {
+    let heat = Estimate {
         value: gas.value - condensed.value,
         std_error: gas.std_error.hypot(condensed.std_error),
         n_eff: gas.n_eff.min(condensed.n_eff),
-    }))
+    };
+    Ok(within_range(&[heat], || heat))
 }
 
 /// A loop between heating and cooling.
@@ -405,13 +422,7 @@ pub fn hysteresis(branches: &Branches<'_>) -> Result<Reading<Hysteresis>, Error>
         std_error: up_at.1.hypot(down_at.1),
         n_eff,
     };
-    let numbers = [area.value, area.std_error, width.value, width.std_error];
-    if !numbers.iter().all(|x| x.is_finite()) {
-        return Ok(Reading::Undefined(Reason::Meaningless(
-            "temperatures or energies are too many orders of magnitude apart",
-        )));
-    }
-    Ok(Reading::Ready(Hysteresis { area, width }))
+    Ok(within_range(&[area, width], || Hysteresis { area, width }))
 }
 
 /// Integral of the straight lines between points over `[low, high]`, and its error.
@@ -549,13 +560,14 @@ pub fn ramp_trend(ramps: &[RampPoint]) -> Result<Reading<RampTrend>, Error> {
     } else {
         SlowRamp::Undecided
     };
-    Ok(Reading::Ready(RampTrend {
+    let slope = Estimate {
+        value: scaled.value * unit,
+        std_error: scaled.std_error * unit,
+        n_eff: scaled.n_eff,
+    };
+    Ok(within_range(&[limit, slope], || RampTrend {
         limit,
-        slope: Estimate {
-            value: scaled.value * unit,
-            std_error: scaled.std_error * unit,
-            n_eff: scaled.n_eff,
-        },
+        slope,
         slow_ramp,
     }))
 }

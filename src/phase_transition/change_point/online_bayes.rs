@@ -98,13 +98,22 @@ impl NormalInverseGamma {
     fn validate(&self) -> Result<(), Error> {
         check_magnitude("prior mean", &[self.mean])?;
         check_scale("weight of the prior mean", self.mean_weight)?;
-        check_scale("shape of the prior", self.shape)?;
+        if !(LARGEST.recip()..=MOST_CERTAIN).contains(&self.shape) {
+            return Err(Error::OutOfRange {
+                what: "shape of the prior",
+                value: self.shape,
+                allowed: "a number between 1e-100 and 1e12",
+            });
+        }
         check_scale("rate of the prior", self.rate)
     }
 }
 
 /// Data and priors stay far enough from the ends of the range of f64 that no sum of squares meets them.
 const LARGEST: f64 = 1e100;
+
+/// A variance known better than from so many observations: a difference of log-gammas has no digits left there.
+const MOST_CERTAIN: f64 = 1e12;
 
 fn check_scale(what: &'static str, value: f64) -> Result<(), Error> {
     if (LARGEST.recip()..=LARGEST).contains(&value) {
@@ -528,11 +537,11 @@ fn prepare(prior: &Prior) -> Result<(Family, Vec<f64>), Error> {
             check_magnitude("prior mean", &prior.mean)?;
             check_magnitude("scale matrix of the prior", &prior.scale)?;
             check_scale("weight of the prior mean", prior.mean_weight)?;
-            if !(prior.degrees > d as f64 - 1.0 && prior.degrees.is_finite()) {
+            if !(prior.degrees > d as f64 - 1.0 && prior.degrees <= MOST_CERTAIN) {
                 return Err(Error::OutOfRange {
                     what: "degrees of freedom of the prior",
                     value: prior.degrees,
-                    allowed: "a finite number above the dimension less one",
+                    allowed: "a number above the dimension less one and at most 1e12",
                 });
             }
             let matrix = nalgebra::DMatrix::from_row_slice(d, d, &prior.scale);
