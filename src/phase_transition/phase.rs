@@ -4,7 +4,7 @@
 //!
 //! | phase | holds where |
 //! |---|---|
-//! | `Overheating` | a step was not finite; or `ln|Δ|²` grows while `U ≥ U_gas`; or the edge ratio is above 0.9; or `ηλ_max ≥ 2(1 + μ)`; or `η_eff² M ≥ 1`, where no radius is stationary |
+//! | `Overheating` | a step was not finite; or `ln|Δ|²` grows while `U ≥ U_gas`; or the edge ratio is above 0.9; or `ηλ_max ≥ 2(1 + μ)`; or `η_eff² M ≥ 1`, where no radius is stationary and on a fixed sphere the step is longer than the radius |
 //! | `Condensing` | out of equilibrium, the energy falls, and the overlap grows or the participation ratio falls |
 //! | `OutOfEquilibrium` | fewer than 50 independent samples; or younger than 5/4 relaxations; or the norm drifts, `|Z_d − 1| > 0.05`; or the energy drifts by more than 3 standard errors |
 //! | `Trapped` | as gas, or with `φ` above one half, *and* with a witness: another run at the same temperature and pressure with a lower energy (5 standard errors) and an overlap beyond chance; or a temperature below the known transition |
