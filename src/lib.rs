@@ -110,7 +110,11 @@ mod sums;
 #[cfg(feature = "statistics")]
 mod verdict;
 
+#[cfg(feature = "statistics")]
+pub mod cooling;
 pub mod energy;
+#[cfg(feature = "statistics")]
+pub mod engine;
 #[cfg(feature = "statistics")]
 pub mod entropy;
 #[cfg(feature = "statistics")]
