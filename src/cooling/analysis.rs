@@ -50,6 +50,9 @@ use crate::{Error, Estimate, Reading, Reason};
 
 use super::CaloricCurve;
 
+const FAR_APART: Reading = Reading::Undefined(Reason::Degenerate(
+    "points too many orders of magnitude apart",
+));
 /// A reversal of the temperature counts from so many standard errors up.
 const REVERSAL: f64 = 5.0;
 /// Lag (T_f/T − 1) up to which a run counts as quasi-static.
@@ -287,11 +290,15 @@ impl CoolingRecord {
     /// The least entropy, in nats, that a run over these temperatures produces in this duration.
     pub fn dissipation_bound(&self) -> Reading {
         let duration = self.duration();
-        self.relaxation_length().map(|length| Estimate {
+        let bound = self.relaxation_length().map(|length| Estimate {
             value: length.value * length.value / duration,
             std_error: 2.0 * length.value * length.std_error / duration,
             n_eff: length.n_eff,
-        })
+        });
+        match bound {
+            Reading::Ready(e) if !(e.value.is_finite() && e.std_error.is_finite()) => FAR_APART,
+            bound => bound,
+        }
     }
 
     /// (time, v) between successive points: the lag in standard deviations of the energy.
@@ -314,6 +321,7 @@ impl CoolingRecord {
                 let middle = 0.5 * (a.time + b.time);
                 Some((middle, factor * fold / (b.time - a.time)))
             })
+            .filter(|(_, rate)| rate.is_finite())
             .collect()
     }
 
@@ -421,9 +429,7 @@ impl CoolingRecord {
         if value.is_finite() && estimate.std_error.is_finite() {
             Reading::Ready(estimate)
         } else {
-            Reading::Undefined(Reason::Degenerate(
-                "points too many orders of magnitude apart",
-            ))
+            FAR_APART
         }
     }
 
@@ -591,7 +597,9 @@ impl CoolingRecord {
                 FreezeOut {
                     temperature: end,
                     time: a.time + share * (b.time - a.time),
-                    deborah: tau.map(|(x, y)| (x.value + share * (y.value - x.value)) * rate),
+                    deborah: tau
+                        .map(|(x, y)| (x.value + share * (y.value - x.value)) * rate)
+                        .filter(|number| number.is_finite()),
                 }
             })
         });

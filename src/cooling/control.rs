@@ -116,12 +116,13 @@ impl Bounds {
         let (least, most) = self.learning_rate;
         HyperParameters {
             learning_rate: if proposed.learning_rate.is_finite() {
-                proposed.learning_rate.clamp(least, most)
+                // Not clamp: it panics where stored bounds are out of order.
+                proposed.learning_rate.max(least).min(most)
             } else {
                 current.learning_rate
             },
             batch_size: self.batch_size.map_or(current.batch_size, |(least, most)| {
-                proposed.batch_size.clamp(least, most)
+                proposed.batch_size.max(least).min(most)
             }),
         }
     }
@@ -441,6 +442,7 @@ fn backed_off(current: HyperParameters) -> (Action, HyperParameters) {
 pub struct ConstantSpeed {
     horizon: u64,
     end: f64,
+    waits: bool,
     begun: Option<(u64, f64)>,
     last_step: u64,
     /// Sums of a regression of ln s over ln η.
@@ -463,6 +465,7 @@ impl ConstantSpeed {
         Ok(Self {
             horizon,
             end: 0.01,
+            waits: false,
             begun: None,
             last_step: 0,
             fit: [0.0; 5],
@@ -483,6 +486,14 @@ impl ConstantSpeed {
         }
         self.end = share;
         Ok(self)
+    }
+
+    /// Not before the run is found stationary, or only a tenth of it is left: the theory speaks of a
+    /// system that starts in equilibrium, and cooling one that still falls is a quench at any speed.
+    #[must_use]
+    pub const fn from_equilibrium(mut self) -> Self {
+        self.waits = true;
+        self
     }
 
     /// α of s ∝ T^−α: 1 until measured at temperatures a factor 2 apart, and then within 0 to 4.
@@ -517,6 +528,15 @@ impl Schedule for ConstantSpeed {
             // The end stays where it was: only the rest of the way is shorter.
             self.last_step = signals.step;
             return backed_off(current);
+        }
+        if self.waits && self.begun.is_none() && signals.state != State::Stationary {
+            let left = 1.0 - signals.step as f64 / self.horizon as f64;
+            if left > Quench::SHARE {
+                return match signals.state {
+                    State::Drifting => (Action::HoldAndRestart, current),
+                    _ => (Action::Hold, current),
+                };
+            }
         }
         let &mut (first, start) = self
             .begun

@@ -474,6 +474,11 @@ impl Path {
                 n_eff = variable.n_eff.min(n_eff);
             }
         }
+        if !(quantity.value.is_finite() && variance.is_finite()) {
+            return Reading::Undefined(Reason::Degenerate(
+                "states too many orders of magnitude apart",
+            ));
+        }
         let states = self.states.get(part).unwrap_or_default();
         let basis = states
             .iter()

@@ -11,7 +11,7 @@
 //!
 //! When it lies: terms that are correlated over more than about a sixtieth of the run.
 
-use crate::{Estimate, Reading};
+use crate::{Estimate, Reading, Reason};
 
 const FULL: usize = 128;
 const FEWEST: u64 = 96;
@@ -108,9 +108,15 @@ impl Tally {
             .fold(0.0, f64::max);
         let mean = self.value() / n;
         let naive = (self.squares / n - mean * mean).max(0.0);
+        let std_error = (n * per_term).sqrt();
+        if !(std_error.is_finite() && self.value().is_finite()) {
+            return Reading::Undefined(Reason::Degenerate(
+                "exchanges whose squares leave the range of f64",
+            ));
+        }
         Reading::Ready(Estimate {
             value: self.value(),
-            std_error: (n * per_term).sqrt(),
+            std_error,
             n_eff: if per_term > 0.0 {
                 (n * naive / per_term).clamp(1.0, n)
             } else {
