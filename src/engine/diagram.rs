@@ -31,7 +31,7 @@
 use std::ops::RangeInclusive;
 
 use crate::equilibrium::Verdict;
-use crate::{Error, Estimate, GroupId, Observer, Reading, Reason};
+use crate::{Error, Estimate, GroupId, Moment, Observer, Reading, Reason, pressure};
 
 /// Whether a point, or all points of a path, are stationary.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -133,8 +133,23 @@ impl StatePoint {
         verdict: &Verdict,
     ) -> Result<Reading<Self>, Error> {
         let mut found = Vec::with_capacity(3);
+        let window = observer.ensemble(Some(group))?;
         for name in ["pressure", "volume", "temperature_noise"] {
             let reading = match observer.read(group, name)? {
+                // A decay that was never changed is exact. Sums of millions of equal numbers scatter
+                // by their rounding, which is no error bar.
+                _ if name == "pressure" && pressure::decay_spread(&window) == Some(0.0) => {
+                    pressure::pressure(&window).map_or(
+                        Reading::Undefined(Reason::Missing("the weight decay")),
+                        |value| {
+                            Reading::Ready(Estimate {
+                                value,
+                                std_error: 0.0,
+                                n_eff: window.count(Moment::Pressure),
+                            })
+                        },
+                    )
+                }
                 Reading::Undefined(_) if name == "temperature_noise" => {
                     observer.read(group, "temperature_midpoint")?
                 }
