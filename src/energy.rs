@@ -12,6 +12,8 @@
 //! it was told ([`Observer::set_entropy`](crate::Observer::set_entropy)), and its error enters. U has no natural zero: compare energies of one
 //! model on one loss, and entropies of one parametrisation.
 //!
+//! Work and heat of every step are booked in the module `engine`.
+//!
 //! The heat capacity C = Var(L)/T² is a fluctuation of the *full* loss. The loss of a mini-batch
 //! varies with the batch too, which can exceed the thermal part many times over; the covariance
 //! of two independent batches' losses at the same weights has no such part, and is what
@@ -32,6 +34,22 @@ pub fn decay_potential(e: &Ensemble) -> Option<f64> {
 /// Kinetic energy of the displacements, (1+μ)⟨|Δ|²⟩/(4η(1−τ)).
 pub fn kinetic(e: &Ensemble) -> Option<f64> {
     Some(0.5 * e.mean(Moment::KineticHeat)?)
+}
+
+/// Heat Q that a step takes: the change of a batch's loss by its own update, ⟨L_B(w′) − L_B(w)⟩.
+/// Negative in a stationary state, where the module `engine` compares it with η tr Σ.
+///
+/// ```
+/// use thermograd::{energy, Ensemble, Step, Sums, Symmetry};
+/// let mut sums = Sums::default();
+/// sums.w_count = 1.0;
+/// let mut e = Ensemble::default();
+/// let now = Step::new(0.8).previous_batch_loss(0.5);
+/// e.push(&now, Some(&Step::new(0.75)), &sums, Symmetry::Generic);
+/// assert_eq!(energy::heat(&e), Some(-0.25));
+/// ```
+pub fn heat(e: &Ensemble) -> Option<f64> {
+    e.mean(Moment::Heat)
 }
 
 /// Enthalpy H = U + pV.

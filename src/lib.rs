@@ -68,6 +68,7 @@
 //! | τ | `relaxation_steps` | steps | η, λ |
 //! | pV | `decay_potential` | loss | λ |
 //! | K | `kinetic_energy` | loss | η, two consecutive steps |
+//! | Q | `heat` | loss | the previous batch's loss after its update |
 //! | S | `entropy` | nats | snapshots, or to be told |
 //! | H, F, G | `enthalpy`, `helmholtz`, `gibbs` | loss | λ; S; both |
 //! | C | `heat_capacity` | 1 | η, a second gradient, an independent loss |
@@ -110,7 +111,11 @@ mod sums;
 #[cfg(feature = "statistics")]
 mod verdict;
 
+#[cfg(feature = "statistics")]
+pub mod cooling;
 pub mod energy;
+#[cfg(feature = "statistics")]
+pub mod engine;
 #[cfg(feature = "statistics")]
 pub mod entropy;
 #[cfg(feature = "statistics")]

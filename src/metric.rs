@@ -452,6 +452,10 @@ pub const CATALOGUE: &[Metric] = &[
     Metric::new("kinetic_energy", &[Moment::KineticHeat], energy::kinetic)
         .symbol("K")
         .unit(LOSS),
+    Metric::new("heat", &[Moment::Heat], energy::heat)
+        .symbol("Q")
+        .unit(LOSS)
+        .scope(Scope::Model),
     Metric::new(
         "enthalpy",
         &[Moment::Loss, Moment::PressureNormSquared],

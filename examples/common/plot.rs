@@ -25,14 +25,16 @@ const MARGIN: i32 = 20;
 const FONT: &str = "sans-serif";
 const INK: RGBColor = RGBColor(45, 45, 45);
 const FAINT: RGBColor = RGBColor(110, 110, 110);
-/// Okabe and Ito's colours, which all kinds of sight tell apart.
-const PALETTE: [RGBColor; 6] = [
+/// Okabe and Ito's colours, which all kinds of sight tell apart; grey for their yellow.
+const PALETTE: [RGBColor; 8] = [
     RGBColor(0, 114, 178),
     RGBColor(213, 94, 0),
     RGBColor(0, 158, 115),
     RGBColor(204, 121, 167),
     RGBColor(230, 159, 0),
     RGBColor(86, 180, 233),
+    RGBColor(0, 0, 0),
+    RGBColor(150, 150, 150),
 ];
 
 /// A value of y with its standard error at a value of x.

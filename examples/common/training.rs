@@ -189,6 +189,18 @@ impl<'a> Training<'a> {
         loss
     }
 
+    /// Examples in the batches that follow.
+    pub(crate) fn set_batch(&mut self, examples: usize) {
+        for batches in [&mut self.batches, &mut self.other_batches] {
+            batches.indices.resize(examples, 0);
+        }
+    }
+
+    /// The loss of this step's batch at the weights of now: after the update, the heat is in it.
+    pub(crate) fn loss_again(&mut self) -> f64 {
+        self.network.loss(self.data, &self.batches.indices)
+    }
+
     /// The same with an independent batch at the same weights. The run does not notice.
     pub(crate) fn second_gradient(&mut self) -> f64 {
         let batch = self.other_batches.draw(self.data.len());

@@ -593,6 +593,32 @@ impl IsotropicGas {
         }
     }
 
+    /// Another protocol from now on, with the weights where they are: a stroke of an engine. A
+    /// fixed sphere keeps the radius of this moment.
+    ///
+    /// ```
+    /// use thermograd::systems::{GasProtocol, IsotropicGasConfig};
+    /// let hot = GasProtocol::FixedLearningRate { learning_rate: 0.2, weight_decay: 0.1 };
+    /// let cold = GasProtocol::FixedLearningRate { learning_rate: 0.1, weight_decay: 0.1 };
+    /// let mut gas = IsotropicGasConfig::new(50, hot).build()?;
+    /// gas.set_protocol(cold)?;
+    /// assert_eq!(gas.learning_rate(), 0.1);
+    /// # Ok::<(), thermograd::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`IsotropicGasConfig::build`]; the protocol then stays as it was.
+    pub fn set_protocol(&mut self, protocol: GasProtocol) -> Result<(), Error> {
+        let config = IsotropicGasConfig {
+            protocol,
+            radius: self.radius(),
+            ..self.config
+        };
+        config.validate()?;
+        self.config = config;
+        Ok(())
+    }
+
     /// Steps taken.
     pub const fn steps(&self) -> u64 {
         self.steps

@@ -12,6 +12,7 @@
 //! weights and at the gradient drawn there, hand both to whatever observes, then call `step`.
 
 pub mod ar1;
+mod cooling;
 mod curie_weiss;
 pub mod harmonic;
 mod instability;
@@ -26,6 +27,7 @@ pub mod von_mises_fisher;
 
 pub use crate::random::Random;
 pub use ar1::{Ar1, Ar1Series};
+pub use cooling::HarmonicCooling;
 pub use curie_weiss::{
     CURIE_WEISS_CRITICAL_BINDER, CurieWeissSampler, curie_weiss, curie_weiss_limit,
 };

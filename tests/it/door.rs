@@ -546,7 +546,7 @@ fn observers_are_checked_when_they_are_made() {
     assert!(Observer::with_config(groups.clone(), none).is_err());
     let error = Observer::new(groups)
         .unwrap()
-        .read_model("heat")
+        .read_model("enthropy")
         .unwrap_err();
     assert!(matches!(error, Error::UnknownMetric { .. }), "{error}");
 

@@ -9,8 +9,12 @@
 mod calibration;
 #[cfg(feature = "serde")]
 mod checkpoint;
+#[cfg(feature = "statistics")]
+mod cooling;
 mod digits;
 mod door;
+#[cfg(feature = "statistics")]
+mod engine;
 #[cfg(feature = "statistics")]
 mod entropy;
 #[cfg(feature = "statistics")]
