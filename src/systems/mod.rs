@@ -13,6 +13,7 @@
 
 pub mod ar1;
 mod curie_weiss;
+mod gas_state;
 pub mod harmonic;
 mod instability;
 mod ising;
@@ -29,6 +30,7 @@ pub use ar1::{Ar1, Ar1Series};
 pub use curie_weiss::{
     CURIE_WEISS_CRITICAL_BINDER, CurieWeissSampler, curie_weiss, curie_weiss_limit,
 };
+pub use gas_state::GasState;
 pub use harmonic::{HarmonicBath, HarmonicConfig, HarmonicMoments, HarmonicSampler};
 pub use instability::{circle_cycle, heavy_ball_radius, regression_growth};
 pub use ising::{ISING_CRITICAL_TEMPERATURE, ising_4x4, ising_energy, ising_magnetization};
