@@ -4,6 +4,7 @@
 #![allow(dead_code, reason = "each example uses its part")]
 
 pub(crate) mod data;
+pub(crate) mod fit;
 pub(crate) mod mnist1d;
 pub(crate) mod network;
 pub(crate) mod plot;

@@ -1,4 +1,4 @@
-//! Line charts as SVG and PNG: named series, error bars, predictions as dashed lines.
+//! Line charts and heat maps as SVG and PNG: named series, error bars, predictions as dashed lines.
 //!
 //! The legend stands above the frame, where it never covers data. Both files come from one drawing,
 //! lettered in a font that travels with the examples, so that a machine needs none.
@@ -57,8 +57,20 @@ pub(crate) enum Scale {
 enum Mark {
     Line,
     Dashed,
+    /// Dashed and grey.
+    Theory,
     /// Dots with error bars.
     Dots,
+}
+
+impl Mark {
+    /// The colour of a series whose turn is `own`.
+    const fn color(self, own: RGBColor) -> RGBColor {
+        match self {
+            Self::Theory => FAINT,
+            _ => own,
+        }
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -110,6 +122,11 @@ impl Plot {
     /// A dashed line through `(x, y)`: a prediction.
     pub(crate) fn dashed(self, name: &str, points: impl IntoIterator<Item = (f64, f64)>) -> Self {
         self.push(name, Mark::Dashed, points.into_iter().map(exact))
+    }
+
+    /// A thin dashed line in grey: theory, for any number of series; a name once is enough.
+    pub(crate) fn theory(self, name: &str, points: impl IntoIterator<Item = (f64, f64)>) -> Self {
+        self.push(name, Mark::Theory, points.into_iter().map(exact))
     }
 
     /// Dots with error bars: measurements.
@@ -180,12 +197,12 @@ impl Plot {
         let levels = self.levels.iter().map(|l| (&l.0, Mark::Dashed, FAINT));
         let colors = PALETTE.iter().cycle();
         let entries = self.series.iter().zip(colors);
-        let entries = entries.map(|(s, &color)| (&s.name, s.mark, color));
+        let entries = entries.map(|(s, &color)| (&s.name, s.mark, s.mark.color(color)));
         let mut x = MARGIN;
-        for (name, mark, color) in entries.chain(levels) {
+        for (name, mark, color) in entries.chain(levels).filter(|entry| !entry.0.is_empty()) {
             let dashes: &[(i32, i32)] = match mark {
                 Mark::Line => &[(0, 26)],
-                Mark::Dashed => &[(0, 6), (10, 16), (20, 26)],
+                Mark::Dashed | Mark::Theory => &[(0, 6), (10, 16), (20, 26)],
                 Mark::Dots => &[],
             };
             for (from, to) in dashes {
@@ -250,8 +267,8 @@ impl Plot {
                 Mark::Line => {
                     chart.draw_series(LineSeries::new(line, color.stroke_width(2)))?;
                 }
-                Mark::Dashed => {
-                    let style = color.stroke_width(2);
+                Mark::Dashed | Mark::Theory => {
+                    let style = series.mark.color(*color).stroke_width(2);
                     chart.draw_series(DashedLineSeries::new(line, 6, 4, style))?;
                 }
                 Mark::Dots => {
@@ -266,6 +283,200 @@ impl Plot {
                 }
             }
         }
+        Ok(())
+    }
+}
+
+/// A value for each pair of places on two logarithmic axes, as colours, with places marked.
+#[derive(Debug, Clone)]
+pub(crate) struct HeatMap {
+    title: String,
+    x: (String, Vec<f64>),
+    y: (String, Vec<f64>),
+    values: (String, Vec<f64>),
+    scale: Scale,
+    marks: Vec<(String, bool, (f64, f64))>,
+}
+
+/// Width of the colour bar with its labels.
+const BAR: u32 = 130;
+/// Dark to bright, in equal steps of lightness for every kind of sight.
+const COLORS: [(f64, f64, f64); 5] = [
+    (68.0, 1.0, 84.0),
+    (59.0, 82.0, 139.0),
+    (33.0, 145.0, 140.0),
+    (94.0, 201.0, 98.0),
+    (253.0, 231.0, 37.0),
+];
+
+impl HeatMap {
+    /// A map of `values`, in rows of constant x, over places that increase in equal ratios.
+    pub(crate) fn new(
+        title: &str,
+        x: (&str, Vec<f64>),
+        y: (&str, Vec<f64>),
+        values: (&str, Vec<f64>),
+    ) -> Self {
+        Self {
+            title: title.to_owned(),
+            x: (x.0.to_owned(), x.1),
+            y: (y.0.to_owned(), y.1),
+            values: (values.0.to_owned(), values.1),
+            scale: Scale::Linear,
+            marks: Vec::new(),
+        }
+    }
+
+    /// Colours by the logarithm.
+    pub(crate) fn log(mut self) -> Self {
+        self.scale = Scale::Log;
+        self
+    }
+
+    /// A cross at a place; without a name it is not in the legend.
+    pub(crate) fn cross(mut self, name: &str, at: (f64, f64)) -> Self {
+        self.marks.push((name.to_owned(), true, at));
+        self
+    }
+
+    /// A ring about a place.
+    pub(crate) fn ring(mut self, name: &str, at: (f64, f64)) -> Self {
+        self.marks.push((name.to_owned(), false, at));
+        self
+    }
+
+    /// Writes the map twice, as `path` with the endings `.svg` and `.png`.
+    pub(crate) fn save(self, path: &Path) -> Result<(), Box<dyn Error>> {
+        if self.x.1.len() * self.y.1.len() != self.values.1.len() {
+            return Err("a heat map needs a value for each pair of places".into());
+        }
+        both(path, SIZE, &self)
+    }
+
+    /// From 0 to 1, `None` for what has no place on the scale.
+    fn height(&self, value: f64, range: &Range<f64>) -> Option<f64> {
+        let forth = |v: f64| if self.scale == Scale::Log { v.ln() } else { v };
+        let height = (forth(value) - forth(range.start)) / (forth(range.end) - forth(range.start));
+        height.is_finite().then(|| height.clamp(0.0, 1.0))
+    }
+}
+
+/// The colour at a height from 0 to 1.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "between 0 and 255 by construction"
+)]
+fn color(height: f64) -> RGBColor {
+    let at = height.clamp(0.0, 1.0) * (COLORS.len() - 1) as f64;
+    let below = (at.floor() as usize).min(COLORS.len() - 2);
+    let along = at - below as f64;
+    let (a, b) = (COLORS[below], COLORS[below + 1]);
+    let mix = |a: f64, b: f64| (a + along * (b - a)).round() as u8;
+    RGBColor(mix(a.0, b.0), mix(a.1, b.1), mix(a.2, b.2))
+}
+
+/// The borders between places that increase in equal ratios.
+fn borders(places: &[f64]) -> Vec<f64> {
+    let ratio = match places {
+        [first, .., last] => (last / first).powf(1.0 / (places.len() - 1) as f64),
+        _ => 2.0,
+    };
+    let first = places.iter().map(|x| x / ratio.sqrt());
+    first
+        .chain(places.last().map(|x| x * ratio.sqrt()))
+        .collect()
+}
+
+impl Picture for HeatMap {
+    fn draw_on<B: DrawingBackend>(&self, root: &Area<B>) -> Result<(), Box<dyn Error>>
+    where
+        B::ErrorType: 'static,
+    {
+        let left = Pos::new(HPos::Left, VPos::Center);
+        let style = |size: i32| (FONT, size).into_font().color(&INK).pos(left);
+        let good = |v: &f64| v.is_finite() && (self.scale == Scale::Linear || *v > 0.0);
+        let values = range(self.values.1.iter().copied().filter(good), self.scale, 0.0);
+        let (header, rest) = root.split_vertically(HEADER);
+        header.draw(&Text::new(self.title.as_str(), (MARGIN, 20), style(18)))?;
+        let mut at = MARGIN;
+        for (name, cross, _) in self.marks.iter().filter(|mark| !mark.0.is_empty()) {
+            if *cross {
+                header.draw(&Cross::new((at + 8, 46), 6, INK.stroke_width(2)))?;
+            } else {
+                header.draw(&Circle::new((at + 8, 46), 8, INK.stroke_width(2)))?;
+            }
+            header.draw(&Text::new(name.as_str(), (at + 24, 46), style(14)))?;
+            at += 48 + 7 * i32::try_from(name.chars().count())?;
+        }
+
+        let width = root.dim_in_pixel().0.saturating_sub(BAR);
+        let (frame, bar) = rest.split_horizontally(width);
+        let (xs, ys) = (borders(&self.x.1), borders(&self.y.1));
+        let ends = |borders: &[f64]| match borders {
+            [first, .., last] => *first..*last,
+            _ => 1.0..2.0,
+        };
+        let (x_range, y_range) = (ends(&xs), ends(&ys));
+        let log = |r: &Range<f64>| r.clone().log_scale().with_key_points(decades(r));
+        let mut chart = ChartBuilder::on(&frame)
+            .margin_right(MARGIN)
+            .margin_bottom(10)
+            .margin_left(10)
+            .x_label_area_size(48)
+            .y_label_area_size(76)
+            .build_cartesian_2d(log(&x_range), log(&y_range))?;
+        chart
+            .configure_mesh()
+            .disable_mesh()
+            .x_desc(self.x.0.as_str())
+            .y_desc(self.y.0.as_str())
+            .x_label_formatter(&label(&x_range, Scale::Log))
+            .y_label_formatter(&label(&y_range, Scale::Log))
+            .label_style((FONT, 14).into_font().color(&INK))
+            .axis_desc_style((FONT, 15).into_font().color(&INK))
+            .axis_style(FAINT)
+            .draw()?;
+        let rows = self.values.1.chunks(self.y.1.len().max(1));
+        for (row, x) in rows.zip(xs.windows(2)) {
+            for (&value, y) in row.iter().zip(ys.windows(2)) {
+                if let Some(height) = self.height(value, &values) {
+                    let corners = [(x[0], y[0]), (x[1], y[1])];
+                    let cell = Rectangle::new(corners, color(height).filled());
+                    chart.draw_series(std::iter::once(cell))?;
+                }
+            }
+        }
+        for (_, cross, at) in &self.marks {
+            let pen = WHITE.stroke_width(2);
+            if *cross {
+                chart.draw_series(std::iter::once(Cross::new(*at, 6, pen)))?;
+            } else {
+                chart.draw_series(std::iter::once(Circle::new(*at, 9, pen)))?;
+            }
+        }
+
+        // The colour bar, with labels at its ends and between.
+        let (top, bottom) = (30, i32::try_from(bar.dim_in_pixel().1)? - 62);
+        let bands = 24;
+        for band in 0..bands {
+            let y = |i: i32| bottom - (bottom - top) * i / bands;
+            let height = (f64::from(band) + 0.5) / f64::from(bands);
+            let corners = [(0, y(band + 1)), (18, y(band))];
+            bar.draw(&Rectangle::new(corners, color(height).filled()))?;
+        }
+        let show = label(&values, self.scale);
+        for part in 0..=4 {
+            let along = f64::from(part) / 4.0;
+            let value = match self.scale {
+                Scale::Linear => values.start + along * (values.end - values.start),
+                Scale::Log => values.start * (values.end / values.start).powf(along),
+            };
+            let rounded: f64 = format!("{value:.1e}").parse().unwrap_or(value);
+            let place = (26, bottom - (bottom - top) * part / 4);
+            bar.draw(&Text::new(show(&rounded), place, style(13)))?;
+        }
+        bar.draw(&Text::new(self.values.0.as_str(), (0, 12), style(14)))?;
         Ok(())
     }
 }

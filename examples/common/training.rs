@@ -179,6 +179,13 @@ impl<'a> Training<'a> {
         }
     }
 
+    /// Draws batches from other streams from now on: another run of the same network.
+    pub(crate) fn reseed(&mut self, seed: u64) {
+        let mut random = Random::new(seed);
+        self.batches.random = Random::new(random.bits());
+        self.other_batches.random = Random::new(random.bits());
+    }
+
     /// Draws the batch of this step and takes its gradient; its mean loss.
     pub(crate) fn gradient(&mut self) -> f64 {
         let batch = self.batches.draw(self.data.len());

@@ -29,7 +29,8 @@
 //! | overlap after t steps | (1−ηλ)^t | (1−e²M)^(t/2) |
 //!
 //! Dampening τ replaces η by η(1−τ). With a mean gradient (a > 0) M depends on where the direction
-//! settles; the answers are then [`Undefined`](Reading::Undefined) rather than approximate.
+//! settles; these answers are then [`Undefined`](Reading::Undefined), and
+//! [`stationary_state`](IsotropicGasConfig::stationary_state) has those to first order in the step.
 //!
 //! # When it lies
 //! It is a caricature: real gradient noise is anisotropic and depends on w. Start-up is part of the
@@ -74,14 +75,14 @@ pub enum GasProtocol {
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct IsotropicGasConfig {
-    dim: usize,
-    protocol: GasProtocol,
-    noise: f64,
-    strength: f64,
-    radius: f64,
-    momentum: f64,
-    dampening: f64,
-    decay: Decay,
+    pub(super) dim: usize,
+    pub(super) protocol: GasProtocol,
+    pub(super) noise: f64,
+    pub(super) strength: f64,
+    pub(super) radius: f64,
+    pub(super) momentum: f64,
+    pub(super) dampening: f64,
+    pub(super) decay: Decay,
     seed: u64,
 }
 
@@ -197,7 +198,7 @@ impl IsotropicGasConfig {
         }
     }
 
-    fn validate(&self) -> Result<(), Error> {
+    pub(super) fn validate(&self) -> Result<(), Error> {
         check("dimension", self.dim as f64, "2 to 2^26", |_| {
             (2..=MAX_DIM).contains(&self.dim)
         })?;

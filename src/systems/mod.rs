@@ -14,6 +14,7 @@
 pub mod ar1;
 mod cooling;
 mod curie_weiss;
+mod gas_state;
 pub mod harmonic;
 mod instability;
 mod ising;
@@ -31,6 +32,7 @@ pub use cooling::HarmonicCooling;
 pub use curie_weiss::{
     CURIE_WEISS_CRITICAL_BINDER, CurieWeissSampler, curie_weiss, curie_weiss_limit,
 };
+pub use gas_state::GasState;
 pub use harmonic::{HarmonicBath, HarmonicConfig, HarmonicMoments, HarmonicSampler};
 pub use instability::{circle_cycle, heavy_ball_radius, regression_growth};
 pub use ising::{ISING_CRITICAL_TEMPERATURE, ising_4x4, ising_energy, ising_magnetization};

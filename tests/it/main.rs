@@ -24,6 +24,8 @@ mod events;
 #[cfg(feature = "statistics")]
 mod free_energy;
 mod gas;
+#[cfg(feature = "statistics")]
+mod law;
 mod noise;
 mod optimizers;
 #[cfg(feature = "statistics")]

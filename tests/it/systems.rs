@@ -1,6 +1,7 @@
 //! Laws of the module `systems`: what ships as known must be so.
 
 mod ar1;
+mod gas_state;
 mod harmonic;
 mod isotropic_gas;
 mod von_mises_fisher;
