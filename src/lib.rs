@@ -110,6 +110,8 @@ mod sums;
 #[cfg(feature = "statistics")]
 mod verdict;
 
+#[cfg(feature = "statistics")]
+pub mod curvature;
 pub mod energy;
 #[cfg(feature = "statistics")]
 pub mod entropy;

@@ -9,6 +9,8 @@
 mod calibration;
 #[cfg(feature = "serde")]
 mod checkpoint;
+#[cfg(feature = "statistics")]
+mod curvature;
 mod digits;
 mod door;
 #[cfg(feature = "statistics")]
