@@ -117,6 +117,8 @@ pub mod energy;
 pub mod entropy;
 #[cfg(feature = "statistics")]
 pub mod equilibrium;
+#[cfg(feature = "statistics")]
+pub mod flatness;
 pub mod guide;
 pub mod motion;
 pub mod noise;

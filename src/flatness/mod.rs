@@ -1,0 +1,30 @@
+//! Flatness of a minimum as thermodynamics: its entropy and its heat capacity.
+//!
+//! | question | function | needs |
+//! |---|---|---|
+//! | how much room is there at temperature T, if the minimum is a bowl | [`Basin`] | all curvatures, or a [`SpectralDensity`](crate::curvature::SpectralDensity) |
+//! | how much room is there, whatever its shape | [`local_entropy()`] | a gradient closure |
+//! | how many directions hold heat | [`learning_coefficient()`] | a gradient closure |
+//!
+//! They are one thing seen from several sides. In a bowl the learning coefficient is d/2 whatever the
+//! curvature, the entropy sees the product of all curvatures, resilience their sum.
+//!
+//! Closures are those of [`curvature`](crate::curvature); for one group restrict them by
+//! [`Coordinates`](crate::curvature::Coordinates). Every answer counts its evaluations.
+
+mod basin;
+mod learning_coefficient;
+mod local_entropy;
+mod sampler;
+mod singular;
+
+pub use basin::Basin;
+pub use learning_coefficient::{
+    Chain, LearningCoefficient, LearningCoefficientConfig, StepSize, Warning, learning_coefficient,
+};
+pub use local_entropy::{LocalEntropy, LocalEntropyConfig, Node, local_entropy};
+pub use sampler::Integrator;
+pub use singular::{
+    ReducedRank, Threshold, localised_learning_coefficient, normal_crossing, reduced_rank,
+    unit_square_crossing,
+};
