@@ -111,6 +111,8 @@ mod sums;
 mod verdict;
 
 #[cfg(feature = "statistics")]
+pub mod correlation;
+#[cfg(feature = "statistics")]
 pub mod curvature;
 pub mod energy;
 #[cfg(feature = "statistics")]

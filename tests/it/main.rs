@@ -10,6 +10,8 @@ mod calibration;
 #[cfg(feature = "serde")]
 mod checkpoint;
 #[cfg(feature = "statistics")]
+mod correlation;
+#[cfg(feature = "statistics")]
 mod curvature;
 mod digits;
 mod door;
@@ -19,6 +21,8 @@ mod entropy;
 mod equilibrium;
 #[cfg(feature = "statistics")]
 mod events;
+#[cfg(feature = "statistics")]
+mod flatness;
 #[cfg(feature = "statistics")]
 mod free_energy;
 mod gas;
