@@ -146,6 +146,16 @@ pub enum Error {
         /// What was asked for.
         name: String,
     },
+    /// A closure of the caller's that failed.
+    #[error("{closure} failed at evaluation {evaluation}: {cause}: mend what it calls and repeat")]
+    Evaluation {
+        /// Which closure.
+        closure: &'static str,
+        /// Its how many-th call, from 1.
+        evaluation: u64,
+        /// What it said.
+        cause: String,
+    },
     /// Options that contradict each other.
     #[error("{what}: {remedy}")]
     Conflict {

@@ -113,6 +113,10 @@ mod verdict;
 
 #[cfg(feature = "statistics")]
 pub mod cooling;
+#[cfg(feature = "statistics")]
+pub mod correlation;
+#[cfg(feature = "statistics")]
+pub mod curvature;
 pub mod energy;
 #[cfg(feature = "statistics")]
 pub mod engine;
@@ -120,6 +124,8 @@ pub mod engine;
 pub mod entropy;
 #[cfg(feature = "statistics")]
 pub mod equilibrium;
+#[cfg(feature = "statistics")]
+pub mod flatness;
 pub mod guide;
 pub mod motion;
 pub mod noise;

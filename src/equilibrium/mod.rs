@@ -79,7 +79,7 @@ pub mod autocorrelation;
 pub mod burn_in;
 pub mod diagnostics;
 pub mod stationarity;
-mod support;
+pub(crate) mod support;
 pub mod thermal;
 pub mod verdict;
 

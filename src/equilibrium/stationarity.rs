@@ -29,6 +29,7 @@ use super::support::{
     self, batch_means, centred, check, check_equal, check_range, count, detrended, is_constant,
     law, mean, steps,
 };
+use crate::correlation::Pairs;
 use crate::error::Error;
 use crate::estimate::{Estimate, Reading, Reason};
 use crate::random::Random;
@@ -549,42 +550,9 @@ pub fn kpss(series: &[f64], config: &TestConfig) -> Result<Reading<TestResult>, 
     )
 }
 
-/// Strict inversions of a sequence by merge sort.
-fn inversions(values: &mut [f64], buffer: &mut Vec<f64>) -> u64 {
-    let n = values.len();
-    if n < 2 {
-        return 0;
-    }
-    let (left, right) = values.split_at_mut(n / 2);
-    let mut found = inversions(left, buffer) + inversions(right, buffer);
-    buffer.clear();
-    let (mut a, mut b) = (left.iter().peekable(), right.iter().peekable());
-    while let (Some(x), Some(y)) = (a.peek(), b.peek()) {
-        if y < x {
-            found += a.len() as u64;
-            buffer.extend(b.next());
-        } else {
-            buffer.extend(a.next());
-        }
-    }
-    buffer.extend(a);
-    buffer.extend(b);
-    values.copy_from_slice(buffer);
-    found
-}
-
 /// Kendall's τ-b of values against their order.
 fn tau(values: &[f64]) -> Option<f64> {
-    let n = values.len() as f64;
-    let mut sorted = values.to_vec();
-    let discordant = inversions(&mut sorted, &mut Vec::with_capacity(values.len())) as f64;
-    let ties: f64 = sorted
-        .chunk_by(|a, b| a == b)
-        .map(|tie| 0.5 * tie.len() as f64 * (tie.len() as f64 - 1.0))
-        .sum();
-    let pairs = 0.5 * n * (n - 1.0);
-    let untied = pairs - ties;
-    (untied > 0.0).then(|| (untied - 2.0 * discordant) / (pairs * untied).sqrt())
+    Pairs::with_order(values).tau_b()
 }
 
 /// Kendall's rank correlation τ-b of a series with time, in [-1, 1].

@@ -11,6 +11,10 @@ mod calibration;
 mod checkpoint;
 #[cfg(feature = "statistics")]
 mod cooling;
+#[cfg(feature = "statistics")]
+mod correlation;
+#[cfg(feature = "statistics")]
+mod curvature;
 mod digits;
 mod door;
 #[cfg(feature = "statistics")]
@@ -21,6 +25,8 @@ mod entropy;
 mod equilibrium;
 #[cfg(feature = "statistics")]
 mod events;
+#[cfg(feature = "statistics")]
+mod flatness;
 #[cfg(feature = "statistics")]
 mod free_energy;
 mod gas;

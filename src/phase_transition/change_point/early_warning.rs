@@ -21,6 +21,7 @@
 //! but not the autocorrelation, which is why both are reported. The measured false alarms stand in
 //! [the table](super#false-alarms).
 
+use crate::correlation::Pairs;
 use crate::phase_transition::series::{check_series, inefficiency};
 use crate::random::Random;
 use crate::{Error, Reading, Reason};
@@ -146,17 +147,7 @@ fn moments(window: impl ExactSizeIterator<Item = f64> + Clone) -> Option<(f64, f
 
 /// Kendall's τ of a sequence with its index, ties counting as neither.
 fn kendall(values: &[f64]) -> f64 {
-    let n = values.len();
-    if n < 2 {
-        return 0.0;
-    }
-    let mut score = 0_i64;
-    for (i, a) in values.iter().enumerate() {
-        for b in &values[i + 1..] {
-            score += i64::from(b > a) - i64::from(b < a);
-        }
-    }
-    score as f64 / (0.5 * n as f64 * (n as f64 - 1.0))
+    Pairs::with_order(values).tau_a()
 }
 
 /// Rolling variance and autocorrelation at evenly spaced windows; `None` if one is constant.
