@@ -154,6 +154,22 @@ pub enum Error {
         /// The way out.
         remedy: &'static str,
     },
+    /// A parameter that should have a gradient and has none.
+    #[error("no gradient reached parameter {parameter:?}: {cause}")]
+    NoGradient {
+        /// The parameter.
+        parameter: String,
+        /// The likely cause, and what to do about it.
+        cause: &'static str,
+    },
+    /// A parameter that no group was given for.
+    #[error(
+        "parameter {parameter:?} belongs to no group: assign it to one, or leave it out by name"
+    )]
+    Unassigned {
+        /// The parameter.
+        parameter: String,
+    },
     /// Stored state that this version cannot have written.
     #[error("stored {what} is corrupt at {place}: restore from an intact copy")]
     Corrupt {

@@ -110,6 +110,7 @@ mod sums;
 #[cfg(feature = "statistics")]
 mod verdict;
 
+pub mod adapters;
 pub mod energy;
 #[cfg(feature = "statistics")]
 pub mod entropy;
