@@ -91,6 +91,7 @@
 //! than the noise of a step says. Scale invariance is declared by the user and checked: an epsilon
 //! in a normalisation layer breaks it.
 
+mod assignment;
 mod blocks;
 #[cfg(feature = "serde")]
 mod checkpoint;
@@ -116,18 +117,21 @@ pub mod energy;
 pub mod entropy;
 #[cfg(feature = "statistics")]
 pub mod equilibrium;
+pub mod invariance;
 pub mod motion;
 pub mod noise;
 #[cfg(feature = "statistics")]
 pub mod phase_transition;
 pub mod pressure;
+pub mod sink;
 pub mod systems;
 pub mod temperature;
 
 #[cfg(feature = "serde")]
 pub use checkpoint::State;
+pub use assignment::Assignment;
 pub use ensemble::{Ensemble, Input, Moment};
-pub use error::Error;
+pub use error::{Error, FileFault, TensorFault};
 pub use estimate::{Estimate, Reading, Reason};
 pub use groups::{GroupId, Groups, Symmetry};
 pub use metric::{CATALOGUE, Formula, Metric, Scope};

@@ -21,3 +21,17 @@
 //! `f64`. Parameters are known by name, in an order that does not depend on a hash. A parameter
 //! that no gradient reached is an error that names it
 //! ([`Error::NoGradient`](crate::Error::NoGradient)), never left out in silence.
+
+#[cfg(feature = "candle011")]
+pub mod candle011;
+#[cfg(any(feature = "candle011", feature = "ndarray017", feature = "nalgebra035"))]
+mod gather;
+#[cfg(feature = "nalgebra035")]
+pub mod nalgebra035;
+#[cfg(feature = "ndarray017")]
+pub mod ndarray017;
+#[cfg(feature = "safetensors")]
+pub mod safetensors;
+
+#[cfg(any(feature = "nalgebra035", feature = "ndarray017"))]
+pub use gather::Element;

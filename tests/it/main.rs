@@ -6,6 +6,7 @@
     reason = "a test says what it expects by failing, and a law is told in one place"
 )]
 
+mod adapters;
 mod calibration;
 #[cfg(feature = "serde")]
 mod checkpoint;
@@ -20,11 +21,16 @@ mod events;
 #[cfg(feature = "statistics")]
 mod free_energy;
 mod gas;
+mod invariance;
 mod noise;
 mod optimizers;
 #[cfg(feature = "statistics")]
 mod phase_transition;
 mod report;
+#[cfg(feature = "safetensors")]
+mod series;
+#[cfg(any(feature = "csv", feature = "json", feature = "tensorboard"))]
+mod sinks;
 mod systems;
 mod thermometers;
 #[cfg(feature = "statistics")]
