@@ -84,6 +84,11 @@
 //! wherever the table asks for a second gradient; under Adam it is a second gradient with the
 //! preconditioner.
 //!
+//! # Ways in and out
+//! [`adapters`] take the tensors of other libraries and series of checkpoint files, [`Assignment`] maps
+//! parameter names to groups, [`invariance`] measures which of them are scale-invariant, and
+//! [`sink`] writes reports to files.
+//!
 //! # Limits
 //! Everything here is about stationary states. A run that still drifts gives numbers that read the
 //! drift, and [`Report::remarks`] says so. What holds for which optimiser is told in [`Optimizer`]

@@ -308,13 +308,12 @@ mod candle {
     }
 
     fn held(at: &Tensors, dtype: DType, transposed: bool, by_candle: bool) -> Held {
-        let mut vars = VarMap::new();
+        let vars = VarMap::new();
         let var = Var::from_tensor(&matrix(&at.w, dtype)).unwrap();
         vars.data()
             .lock()
             .unwrap()
             .insert("layer.weight".to_owned(), var.clone());
-        vars.set_one("layer.weight", var.as_tensor()).unwrap();
         let layers = Assignment::by_module(["layer.weight"]);
         Held {
             parameters: Parameters::new(&vars, &layers).unwrap(),
