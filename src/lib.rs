@@ -122,6 +122,7 @@ pub mod energy;
 pub mod entropy;
 #[cfg(feature = "statistics")]
 pub mod equilibrium;
+pub mod guide;
 pub mod invariance;
 pub mod motion;
 pub mod noise;
@@ -132,9 +133,9 @@ pub mod sink;
 pub mod systems;
 pub mod temperature;
 
+pub use assignment::Assignment;
 #[cfg(feature = "serde")]
 pub use checkpoint::State;
-pub use assignment::Assignment;
 pub use ensemble::{Ensemble, Input, Moment};
 pub use error::{Error, FileFault, TensorFault};
 pub use estimate::{Estimate, Reading, Reason};
