@@ -472,6 +472,36 @@ mod candle {
         ));
     }
 
+    /// Normalised over the batch by hand: each row by itself. Over features: the whole matrix.
+    #[test]
+    fn symmetries_of_normalised_layers_are_found_through_candle() {
+        for (axis, expected) in [
+            (0, Symmetry::ScaleInvariantBy(5)),
+            (1, Symmetry::ScaleInvariant),
+        ] {
+            let vars = VarMap::new();
+            let build = VarBuilder::from_varmap(&vars, DType::F32, &Device::Cpu);
+            let init = candle_nn011::init::DEFAULT_KAIMING_NORMAL;
+            let weight = build.get_with_hints((5, 6), "fc.weight", init).unwrap();
+            let parameters = Parameters::new(&vars, &all(&vars)).unwrap();
+            let mut test = thermograd::invariance::ScaleTest::new();
+            for _ in 0..128 {
+                let input = Tensor::randn(0f32, 1.0, (16, 6), &Device::Cpu).unwrap();
+                let target = Tensor::randn(0f32, 1.0, (16, 5), &Device::Cpu).unwrap();
+                let y = input.matmul(&weight.t().unwrap()).unwrap();
+                let mean = y.mean_keepdim(axis).unwrap();
+                let y = y.broadcast_sub(&mean).unwrap();
+                let deviation = y.sqr().unwrap().mean_keepdim(axis).unwrap().sqrt().unwrap();
+                let y = y.broadcast_div(&deviation).unwrap();
+                let loss = (y - target).unwrap().sqr().unwrap().mean_all().unwrap();
+                let gradients = loss.backward().unwrap();
+                parameters.scale_test(&gradients, &mut test).unwrap();
+            }
+            let proposal = test.proposal();
+            assert_eq!(proposal.symmetry("fc.weight"), Some(expected), "{proposal}");
+        }
+    }
+
     #[test]
     fn a_gradient_that_is_not_finite_names_its_parameter() {
         let mut run = run();
