@@ -6,7 +6,6 @@
     reason = "a test says what it expects by failing, and a law is told in one place"
 )]
 
-mod adapters;
 mod calibration;
 #[cfg(feature = "serde")]
 mod checkpoint;

@@ -1,4 +1,12 @@
 //! The same weights and gradients through every adapter give the same sums.
+//!
+//! A binary of its own: adapters are tested with features of their own, and the rest need not be built
+//! again for each of them.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test says what it expects by failing"
+)]
 
 use thermograd::{
     Error, Groups, Observer, Snapshot, Step, Sums, Symmetry, slices, systems::Random,
