@@ -270,6 +270,74 @@ fn pending(seen: f64, wanted: f64, have: f64) -> Reading {
     }
 }
 
+/// The mean of a short stationary series with its error bar, by the same estimate of its memory.
+pub(crate) fn mean_of(series: &[f64]) -> Reading {
+    let n = series.len() as f64;
+    if series.len() < FEWEST_BLOCKS {
+        return pending(n, FEWEST_BLOCKS as f64, n);
+    }
+    let mean = series.iter().sum::<f64>() / n;
+    let spread = series.iter().map(|x| (x - mean) * (x - mean)).sum::<f64>();
+    if spread.sqrt() <= 8.0 * f64::EPSILON * mean.abs() * n.sqrt() {
+        return Reading::Ready(Estimate {
+            value: mean,
+            std_error: 0.0,
+            n_eff: n,
+        });
+    }
+    let (inefficiency, cautious) = inefficiency(series, mean, spread);
+    if n / cautious < FEWEST_INDEPENDENT {
+        return pending(n, FEWEST_INDEPENDENT, n / cautious);
+    }
+    let independent = n / inefficiency;
+    let widened = ((independent - 1.0) / (independent - 3.0)).max(1.0);
+    let variance = spread / (n - 1.0) / n * inefficiency * widened;
+    Reading::Ready(Estimate {
+        value: mean,
+        std_error: variance.sqrt(),
+        n_eff: independent,
+    })
+}
+
+/// Means of equal runs of a series: at most 127 of them, whatever its length.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct MeanSeries {
+    means: Vec<f64>,
+    open: f64,
+    open_len: u64,
+    /// Length of a run less one, so that the default is a run of one.
+    extra: u64,
+}
+
+impl MeanSeries {
+    pub(crate) fn push(&mut self, value: f64) {
+        let run = self.extra + 1;
+        self.open += value;
+        self.open_len += 1;
+        if self.open_len < run {
+            return;
+        }
+        self.means.push(self.open / run as f64);
+        self.open = 0.0;
+        self.open_len = 0;
+        if self.means.len() == FULL {
+            for i in 0..FULL / 2 {
+                self.means[i] = f64::midpoint(self.means[2 * i], self.means[2 * i + 1]);
+            }
+            self.means.truncate(FULL / 2);
+            self.extra = 2 * run - 1;
+        }
+    }
+
+    pub(crate) fn values(&self) -> &[f64] {
+        &self.means
+    }
+
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.means.is_empty()
+    }
+}
+
 /// Statistical inefficiency of a short series with known mean and sum of squared deviations: for
 /// the error bar, and a cautious one for whether to give any.
 fn inefficiency(series: &[f64], mean: f64, spread: f64) -> (f64, f64) {

@@ -50,6 +50,24 @@ pub enum Error {
         /// The length that was given.
         found: usize,
     },
+    /// Two shapes that must agree and do not.
+    #[error("{place}: shape {found:?} where {expected:?} is needed: give tensors of one shape")]
+    ShapeMismatch {
+        /// Which of the inputs.
+        place: String,
+        /// The shape that the others have.
+        expected: Vec<usize>,
+        /// The shape that was given.
+        found: Vec<usize>,
+    },
+    /// Elements of a type that is no floating-point number that is read here.
+    #[error("{place}: elements of type {found}: give f32, f64, bf16 or f16")]
+    ElementType {
+        /// Which of the inputs.
+        place: String,
+        /// The type, as its library calls it.
+        found: String,
+    },
     /// No data at all where some is needed.
     #[error("{place} is empty: {remedy}")]
     Empty {
@@ -164,6 +182,62 @@ pub enum Error {
         /// The way out.
         remedy: &'static str,
     },
+    /// A parameter that should have a gradient and has none.
+    #[error("no gradient reached parameter {parameter:?}: {cause}")]
+    NoGradient {
+        /// The parameter.
+        parameter: String,
+        /// The likely cause, and what to do about it.
+        cause: &'static str,
+    },
+    /// A parameter that no group was given for.
+    #[error(
+        "parameter {parameter:?} belongs to no group: assign it to one, or leave it out by name"
+    )]
+    Unassigned {
+        /// The parameter.
+        parameter: String,
+    },
+    /// A parameter that a group was given for and that the model does not have.
+    #[error("the model has no parameter {parameter:?}: assign the names that it has")]
+    UnknownParameter {
+        /// The parameter.
+        parameter: String,
+    },
+    /// A parameter that came twice in one step.
+    #[error("parameter {parameter:?} is given twice in one step: give each name once")]
+    GivenTwice {
+        /// The parameter.
+        parameter: String,
+    },
+    /// A framework that failed to do what it was asked.
+    #[error("{place}: {library} failed: {message}")]
+    Framework {
+        /// What it was asked for.
+        place: String,
+        /// The framework.
+        library: &'static str,
+        /// What it said.
+        message: String,
+    },
+    /// A file that cannot be read or written, or is not what it is said to be.
+    #[error("{file}: {fault}")]
+    File {
+        /// The file.
+        file: String,
+        /// What is wrong with it.
+        fault: FileFault,
+    },
+    /// A tensor of a file that cannot be used; the rest of the file can.
+    #[error("{file}, tensor {tensor:?}: {fault}")]
+    Tensor {
+        /// The file.
+        file: String,
+        /// The tensor.
+        tensor: String,
+        /// What is wrong with it.
+        fault: TensorFault,
+    },
     /// Stored state that this version cannot have written.
     #[error("stored {what} is corrupt at {place}: restore from an intact copy")]
     Corrupt {
@@ -171,6 +245,88 @@ pub enum Error {
         what: &'static str,
         /// Where it went wrong.
         place: String,
+    },
+}
+
+/// What is wrong with a file.
+#[derive(Debug, Clone, PartialEq, ThisError)]
+#[non_exhaustive]
+pub enum FileFault {
+    /// The operating system refused.
+    #[error("cannot {doing} it ({kind})")]
+    Io {
+        /// What was tried.
+        doing: &'static str,
+        /// The kind of failure.
+        kind: std::io::ErrorKind,
+    },
+    /// The header is not that of the format.
+    #[error("its header is not that of a {format} file: {message}")]
+    Header {
+        /// The format.
+        format: &'static str,
+        /// What the format's own reader says.
+        message: String,
+    },
+    /// The file ends before its header does.
+    #[error("it has {found} bytes where its header alone takes {expected}: copy it again")]
+    Truncated {
+        /// Bytes that the header takes.
+        expected: u64,
+        /// Bytes that there are.
+        found: u64,
+    },
+}
+
+/// What is wrong with a tensor of a file.
+#[derive(Debug, Clone, PartialEq, ThisError)]
+#[non_exhaustive]
+pub enum TensorFault {
+    /// Its bytes reach beyond the end of the file.
+    #[error("ends at byte {expected} of a file of {found}: copy the file again")]
+    Truncated {
+        /// Where it should end.
+        expected: u64,
+        /// Where the file ends.
+        found: u64,
+    },
+    /// A NaN or an infinity.
+    #[error(
+        "element {index} is {value}: leave the checkpoint out, or look for the step that diverged"
+    )]
+    NonFinite {
+        /// Position of the first offender.
+        index: usize,
+        /// The offender.
+        value: f64,
+    },
+    /// A number whose square may overflow.
+    #[error("element {index} is {value:e}: rescale it below 1e150")]
+    TooLarge {
+        /// Position of the first offender.
+        index: usize,
+        /// The offender.
+        value: f64,
+    },
+    /// A shape that differs from that of most other files of the series.
+    #[error("has shape {found:?} and {expected:?} elsewhere: give checkpoints of one model")]
+    Shape {
+        /// The shape elsewhere.
+        expected: Vec<usize>,
+        /// The shape here.
+        found: Vec<usize>,
+    },
+    /// It is in most other files of the series and not in this one.
+    #[error("is missing, though most of the series has it")]
+    Missing,
+    /// It is in this file and not in most others of the series.
+    #[error("is not in most of the series, and is left out")]
+    Unexpected,
+    /// Its elements are no floating-point numbers that are read here.
+    #[error("has elements of type {found}: f32, f64, bf16 and f16 are read")]
+    Type {
+        /// The type, as its format calls it.
+        found: String,
     },
 }
 

@@ -85,6 +85,11 @@
 //! wherever the table asks for a second gradient; under Adam it is a second gradient with the
 //! preconditioner.
 //!
+//! # Ways in and out
+//! [`adapters`] take the tensors of other libraries and series of checkpoint files, [`Assignment`] maps
+//! parameter names to groups, [`invariance`] measures which of them are scale-invariant, and
+//! [`sink`] writes reports to files.
+//!
 //! # Limits
 //! Everything here is about stationary states. A run that still drifts gives numbers that read the
 //! drift, and [`Report::remarks`] says so. What holds for which optimiser is told in [`Optimizer`]
@@ -92,6 +97,7 @@
 //! than the noise of a step says. Scale invariance is declared by the user and checked: an epsilon
 //! in a normalisation layer breaks it.
 
+mod assignment;
 mod blocks;
 #[cfg(feature = "serde")]
 mod checkpoint;
@@ -111,6 +117,7 @@ mod sums;
 #[cfg(feature = "statistics")]
 mod verdict;
 
+pub mod adapters;
 #[cfg(feature = "statistics")]
 pub mod cooling;
 #[cfg(feature = "statistics")]
@@ -127,18 +134,21 @@ pub mod equilibrium;
 #[cfg(feature = "statistics")]
 pub mod flatness;
 pub mod guide;
+pub mod invariance;
 pub mod motion;
 pub mod noise;
 #[cfg(feature = "statistics")]
 pub mod phase_transition;
 pub mod pressure;
+pub mod sink;
 pub mod systems;
 pub mod temperature;
 
+pub use assignment::Assignment;
 #[cfg(feature = "serde")]
 pub use checkpoint::State;
 pub use ensemble::{Ensemble, Input, Moment};
-pub use error::Error;
+pub use error::{Error, FileFault, TensorFault};
 pub use estimate::{Estimate, Reading, Reason};
 pub use groups::{GroupId, Groups, Symmetry};
 pub use metric::{CATALOGUE, Formula, Metric, Scope};

@@ -168,7 +168,12 @@ pub enum View<'a> {
 
 impl View<'_> {
     /// The elements of a range within the length.
-    #[cfg(feature = "statistics")]
+    #[cfg(any(
+        feature = "statistics",
+        feature = "candle011",
+        feature = "ndarray017",
+        feature = "nalgebra035"
+    ))]
     pub(crate) fn slice(self, range: std::ops::Range<usize>) -> Self {
         match self {
             Self::F32(values) => View::F32(&values[range]),
@@ -204,7 +209,7 @@ impl View<'_> {
             Self::F64(values) => out.copy_from_slice(&values[range]),
             Self::Bf16(bits) => {
                 for (slot, &bits) in out.iter_mut().zip(&bits[range]) {
-                    *slot = f64::from(f32::from_bits(u32::from(bits) << 16));
+                    *slot = brain(bits);
                 }
             }
             Self::F16(bits) => {
@@ -214,6 +219,39 @@ impl View<'_> {
             }
         }
     }
+
+    /// Writes elements from `source` on and every `stride`th as f64; the last must be within the
+    /// length.
+    #[cfg(feature = "candle011")]
+    pub(crate) fn widen_strided(&self, source: usize, stride: usize, out: &mut [f64]) {
+        fn strided<T: Copy>(
+            values: &[T],
+            stride: usize,
+            out: &mut [f64],
+            widen: impl Fn(T) -> f64,
+        ) {
+            match stride {
+                // Broadcast: one element for all.
+                0 => out.fill(values.first().map_or(0.0, |&value| widen(value))),
+                stride => {
+                    for (slot, &value) in out.iter_mut().zip(values.iter().step_by(stride)) {
+                        *slot = widen(value);
+                    }
+                }
+            }
+        }
+        match self {
+            Self::F32(values) => strided(&values[source..], stride, out, f64::from),
+            Self::F64(values) => strided(&values[source..], stride, out, |x| x),
+            Self::Bf16(bits) => strided(&bits[source..], stride, out, brain),
+            Self::F16(bits) => strided(&bits[source..], stride, out, half),
+        }
+    }
+}
+
+/// bfloat16: the upper half of an `f32`.
+fn brain(bits: u16) -> f64 {
+    f64::from(f32::from_bits(u32::from(bits) << 16))
 }
 
 /// IEEE half precision: 1 sign, 5 exponent (bias 15) and 10 fraction bits.

@@ -54,7 +54,7 @@ impl Cloud {
         }
     }
 
-    fn push(&mut self, step: u64, weights: View<'_>) -> Result<(), Error> {
+    pub(crate) fn push(&mut self, step: u64, weights: View<'_>) -> Result<(), Error> {
         let rows = self.scales.max(1);
         if self.windows.is_empty() {
             for _ in 0..rows {

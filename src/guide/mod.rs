@@ -6,3 +6,4 @@
 
 #[cfg(feature = "statistics")]
 pub mod cooling;
+pub mod loops;

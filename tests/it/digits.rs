@@ -10,7 +10,7 @@ use common::{
 };
 use thermograd::systems::Random;
 
-fn random_split(examples: usize, width: usize, random: &mut Random) -> Split {
+pub(crate) fn random_split(examples: usize, width: usize, random: &mut Random) -> Split {
     Split {
         inputs: (0..examples * width).map(|_| random.normal()).collect(),
         labels: (0..examples).map(|_| random.below(CLASSES)).collect(),
@@ -18,7 +18,7 @@ fn random_split(examples: usize, width: usize, random: &mut Random) -> Split {
 }
 
 /// Sizes that leave remainders in every blocked loop.
-const ODD: Architecture = Architecture {
+pub(crate) const ODD: Architecture = Architecture {
     inputs: 13,
     hidden: 7,
     normalisation: Normalisation::Batch,

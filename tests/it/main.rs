@@ -32,11 +32,16 @@ mod free_energy;
 mod gas;
 #[cfg(feature = "statistics")]
 mod law;
+mod invariance;
 mod noise;
 mod optimizers;
 #[cfg(feature = "statistics")]
 mod phase_transition;
 mod report;
+#[cfg(feature = "safetensors")]
+mod series;
+#[cfg(any(feature = "csv", feature = "json", feature = "tensorboard"))]
+mod sinks;
 mod systems;
 mod thermometers;
 #[cfg(feature = "statistics")]

@@ -1,0 +1,101 @@
+//! # In whose loop?
+//!
+//! The library holds no loop. It is shown weights and gradients after the backward pass and before
+//! the update, and everything else follows. What "shown" means depends on where the tensors live.
+//!
+//! | your loop | way in | what it costs |
+//! |---|---|---|
+//! | slices, `Vec`s | [`slices`](crate::slices), [`Snapshot`](crate::Snapshot) | one pass over memory |
+//! | ndarray, nalgebra | features `ndarray017`, `nalgebra035` | the same, through strides where there are any |
+//! | candle | feature `candle011` | the same on a CPU; on a device, sums formed there |
+//! | burn | feature `burn022` | sums formed on the device, one transfer |
+//! | tch, or any library with a sum | [`Sums`](crate::Sums), as below | sums formed on the device, one transfer |
+//! | another language, or a run that is over | checkpoints, feature `safetensors` | no training code at all |
+//!
+//! # Before anything: which layers are scale-invariant?
+//! The gas law needs it declared. [`ScaleTest`](crate::invariance::ScaleTest) measures it over a
+//! hundred steps and proposes groups with their number of scales; look at its table and confirm.
+//!
+//! # A library that has no adapter: tch
+//! Every framework can multiply and add, and [`Collector::sums`](crate::Collector::sums) takes what
+//! it has added. Upcast first: a sum in the tensor's own precision is wrong by any factor for bf16
+//! and by parts in a thousand for large `f32` tensors. Stack the results and read them back once.
+//!
+//! ```ignore
+//! use tch::{Kind, Tensor, nn::VarStore};
+//! use thermograd::{Assignment, Collector, Error, Snapshot, Sums};
+//!
+//! /// The trainable variables of a VarStore after `loss.backward()`.
+//! struct Model<'a> { vars: &'a VarStore, layers: &'a Assignment }
+//!
+//! impl Snapshot for Model<'_> {
+//!     fn visit(&self, out: &mut Collector<'_>) -> Result<(), Error> {
+//!         let mut named: Vec<(String, Tensor)> = self.vars.variables().into_iter().collect();
+//!         named.sort_by(|a, b| a.0.cmp(&b.0)); // the map has no order
+//!         let mut members = Vec::new();
+//!         let mut products = Vec::new();
+//!         for (name, w) in &named {
+//!             let Some(group) = self.layers.of(name)? else { continue };
+//!             let g = w.grad();
+//!             if !g.defined() {
+//!                 return Err(Error::NoGradient {
+//!                     parameter: name.clone(),
+//!                     cause: "it took no part in the loss: leave it out if it is frozen",
+//!                 });
+//!             }
+//!             let (w, g) = (w.detach().to_kind(Kind::Double), g.to_kind(Kind::Double));
+//!             members.push((group, w.numel()));
+//!             products.extend([&w * &w, &w * &g, &g * &g].map(|p| p.sum(Kind::Double)));
+//!         }
+//!         let flat = Tensor::stack(&products, 0).to_device(tch::Device::Cpu);
+//!         let flat = Vec::<f64>::try_from(flat).map_err(|error| Error::Framework {
+//!             place: "the sums".into(), library: "tch", message: error.to_string(),
+//!         })?;
+//!         for ((group, count), p) in members.into_iter().zip(flat.chunks_exact(3)) {
+//!             let mut sums = Sums::default();
+//!             (sums.w_count, sums.g_count) = (count as f64, count as f64);
+//!             (sums.w_w, sums.w_g, sums.g_g) = (p[0], p[1], p[2]);
+//!             out.sums(group, &sums)?;
+//!         }
+//!         Ok(())
+//!     }
+//! }
+//! ```
+//!
+//! Sums that were formed elsewhere say nothing of displacements, so the thermometers that read
+//! motion stay silent. A second gradient at the same weights adds |g − g₂|², g·g₂ and w·g₂ in the same way
+//! (`noise`, `g_g2`, `w_g2`, with `g2_count`) and opens the temperature of the noise. Where the
+//! tensors fit into host memory, `Vec::<f32>::try_from(&w.flatten(0, -1))` and
+//! [`Collector::tensor`](crate::Collector::tensor) give every reading, for a copy. (tch links to
+//! libtorch, which shares no manifest with burn's own back ends; this page's code is not run by our
+//! tests.)
+//!
+//! # A loop in another language: checkpoints
+//! A checkpoint in the safetensors format is a dictionary of names and arrays, and every framework
+//! writes it. Save one in every so many steps, with the step in its name:
+//!
+//! ```python
+#![doc = include_str!("../../examples/recipes/series.py")]
+//! ```
+//!
+//! Then, without any of that code:
+//!
+//! ```sh
+//! cargo run --release --features safetensors --example checkpoints -- runs/numpy --rows hidden.weight
+//! ```
+//!
+//! Weights without gradients tell of motion: radius, displacement, overlap, how many directions the
+//! run spreads over, its entropy, and where something changed. Pressure and temperature need
+//! gradients; to have those as well, save `w` and two gradients of the same weights, read them with
+//! any safetensors reader and hand them to [`slices`](crate::slices).
+//!
+//! # Where readings go
+//! [`Report`](crate::Report) prints itself; the [sinks](crate::sink) write it as JSON lines, CSV or
+//! TensorBoard event files.
+//!
+//! # What it costs
+//! An observed step reads weights and gradients once. [`Cadence::bursts`](crate::Cadence::bursts)
+//! looks at 4 steps in 64, and the rest cost nothing; the thermometers need no more. The examples
+//! `examples/candle-mlp` and `examples/candle-transformer` measure it on your machine with
+//! `cargo run --release -- --overhead`: every turn trains unobserved, at 4 steps in 64 and at every
+//! step, one step of each in turn.
