@@ -1,0 +1,106 @@
+//! How fast are the metrics, as a share of what this machine can do at all?
+//!
+//! ```text
+//! cargo run --release --features simd,rayon --example speed -- --json speed.json --plots plots
+//! cargo run --release --features simd,rayon --example speed -- --quick
+//! ```
+#![expect(
+    clippy::print_stdout,
+    reason = "a program that answers on its terminal"
+)]
+
+#[path = "../common/mod.rs"]
+mod common;
+mod row;
+mod window;
+
+use std::{
+    collections::BTreeMap,
+    error::Error,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use clap::Parser;
+use serde_json::{Value, json};
+
+use common::plot::Plot;
+use row::{Better, Curve, Effort, Row};
+
+/// Prints targets of speed and accuracy beside what is measured now, on this machine.
+#[derive(Debug, Parser)]
+struct Arguments {
+    /// Write the table and the curves as JSON.
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// Draw time against size, log-log, as SVG files into this folder.
+    #[arg(long, value_name = "DIR")]
+    plots: Option<PathBuf>,
+    /// Small sizes and few rounds, in seconds.
+    #[arg(long)]
+    quick: bool,
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let arguments = Arguments::parse();
+    let effort = if arguments.quick {
+        Effort::Quick
+    } else {
+        Effort::Full
+    };
+    let mut rows = Vec::new();
+    for row in window::rows(effort)? {
+        print(&row);
+        rows.push(row);
+    }
+    let curves = if arguments.plots.is_some() || arguments.json.is_some() {
+        window::curves(effort)?
+    } else {
+        Vec::new()
+    };
+    if let Some(folder) = &arguments.plots {
+        draw(folder, &curves)?;
+    }
+    if let Some(file) = &arguments.json {
+        let rows: Vec<Value> = rows.iter().map(Row::json).collect();
+        let curves: Vec<Value> = curves.iter().map(Curve::json).collect();
+        let all = json!({ "rows": rows, "curves": curves });
+        fs::write(file, serde_json::to_string_pretty(&all)?)?;
+    }
+    Ok(())
+}
+
+fn print(row: &Row) {
+    let sign = match row.better {
+        Better::Higher => '≥',
+        Better::Lower => '≤',
+    };
+    println!(
+        "{:<58} {sign} {:<8.3e} {:>9.3e}  [{:.3e}, {:.3e}] {}  {}  {}",
+        row.name,
+        row.target,
+        row.ratio.median,
+        row.ratio.low,
+        row.ratio.high,
+        row.unit,
+        if row.met() { "met" } else { "MISSED" },
+        row.note,
+    );
+}
+
+/// One picture for each name among the curves.
+fn draw(folder: &Path, curves: &[Curve]) -> Result<(), Box<dyn Error>> {
+    let mut pictures: BTreeMap<&str, Vec<&Curve>> = BTreeMap::new();
+    for curve in curves {
+        pictures.entry(curve.picture).or_default().push(curve);
+    }
+    fs::create_dir_all(folder)?;
+    for (picture, curves) in pictures {
+        let mut plot = Plot::new("time", curves[0].x, curves[0].y).log_x().log_y();
+        for curve in curves {
+            plot = plot.line(&curve.name, curve.points.iter().copied());
+        }
+        plot.save(&folder.join(format!("{picture}.svg")))?;
+    }
+    Ok(())
+}
