@@ -9,7 +9,7 @@
 //! step which fails leaves no trace.
 
 use crate::random::mix;
-use crate::sums::{LEAF, Leaf, Sums, dot, inverse_weighted, lanes};
+use crate::sums::{self, LEAF, Leaf, Sums, dot, inverse_weighted, lanes};
 
 /// Observations before the first centre is taken.
 const FIRST_CENTRE: u64 = 16;
@@ -244,9 +244,21 @@ impl History {
         }
     }
 
+    /// How many leaves from this one on are not followed.
+    pub(crate) fn unfollowed(&self, leaf: usize) -> usize {
+        let next = self.leaves.partition_point(|&followed| followed < leaf);
+        self.leaves.get(next).map_or(usize::MAX, |next| next - leaf)
+    }
+
     /// Adds the products of this leaf's present with its past, and notes the present.
     pub(crate) fn visit(&mut self, start: usize, leaf: &Leaf<'_>, sums: &mut Sums) {
-        let &Leaf { w, g, g2, d } = leaf;
+        let &Leaf {
+            w,
+            g,
+            previous,
+            g2,
+            d,
+        } = leaf;
         let Ok(slot) = self.leaves.binary_search(&(start / LEAF)) else {
             return;
         };
@@ -257,14 +269,15 @@ impl History {
         let [first, second] = &mut scratch;
         if self.depth >= 1 {
             let w1 = self.weights.read(at, len, first);
-            sums.step_count = count;
-            sums.step_step = lanes(w, w1, |w, w1| (w - w1) * (w - w1));
-            sums.previous_step = lanes(w, w1, |w, w1| w1 * (w - w1));
             let mut step = [0.0; LEAF];
             for ((d, &w), &w1) in step.iter_mut().zip(w).zip(w1) {
                 *d = w - w1;
             }
-            sums.g_step = dot(g, &step[..len]);
+            // The caller may have given it for all coordinates.
+            if previous.is_none() {
+                sums.step_count = count;
+                sums::step(w, g, w1, sums);
+            }
             if let Some(d) = d {
                 sums.step_step_d = inverse_weighted(&step[..len], &step[..len], d);
             }

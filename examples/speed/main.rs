@@ -11,6 +11,8 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+mod limit;
+mod pass;
 mod row;
 mod window;
 
@@ -49,7 +51,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         Effort::Full
     };
     let mut rows = Vec::new();
-    for row in window::rows(effort)? {
+    for row in pass::rows(effort)?.into_iter().chain(window::rows(effort)?) {
         print(&row);
         rows.push(row);
     }
