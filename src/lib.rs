@@ -116,6 +116,7 @@ pub mod energy;
 pub mod entropy;
 #[cfg(feature = "statistics")]
 pub mod equilibrium;
+pub mod guide;
 pub mod motion;
 pub mod noise;
 #[cfg(feature = "statistics")]
