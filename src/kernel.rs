@@ -35,6 +35,8 @@ pub(crate) trait Machine: Copy {
     fn f32s(self, values: &[f32; STEP]) -> [Self::Lanes; WIDTH];
     fn bf16s(self, bits: &[u16; STEP]) -> [Self::Lanes; WIDTH];
     fn f64s(self, values: &[f64; STEP]) -> [Self::Lanes; WIDTH];
+    fn f32x8(self, values: &[f32; LANES]) -> Self::Lanes;
+    fn f64x8(self, values: &[f64; LANES]) -> Self::Lanes;
     fn store(self, lanes: Self::Lanes) -> [f64; LANES];
 }
 
@@ -50,6 +52,25 @@ pub(crate) trait Format {
     /// Whether the product of two elements is exact in `f64`.
     const EXACT: bool;
     fn load<M: Machine>(machine: M, bits: &[Self::Bits; STEP]) -> [M::Lanes; WIDTH];
+}
+
+/// A type in which past values are kept.
+pub(crate) trait Kept: Copy + Default + Sync {
+    fn lanes<M: Machine>(machine: M, values: &[Self; LANES]) -> M::Lanes;
+}
+
+impl Kept for f32 {
+    #[inline(always)]
+    fn lanes<M: Machine>(machine: M, values: &[Self; LANES]) -> M::Lanes {
+        machine.f32x8(values)
+    }
+}
+
+impl Kept for f64 {
+    #[inline(always)]
+    fn lanes<M: Machine>(machine: M, values: &[Self; LANES]) -> M::Lanes {
+        machine.f64x8(values)
+    }
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -110,11 +131,12 @@ const PREVIOUS: u8 = 2;
 const SECOND: u8 = 3;
 const UPDATE: u8 = 4;
 
-/// The sums of one leaf.
+/// The sums of the first `steps` steps of one leaf.
 #[inline(always)]
 fn leaf<M: Machine, F: Format, const SHAPE: u8>(
     m: M,
     streams: [&[F::Bits; LEAF]; 3],
+    steps: usize,
     ahead: [&[F::Bits; LEAF]; 3],
 ) -> [f64; SUMS] {
     let product = |a, b, c| {
@@ -127,7 +149,8 @@ fn leaf<M: Machine, F: Format, const SHAPE: u8>(
     let rounded = |a, b, c| m.add(m.mul(a, b), c);
     let mut sums = [m.zero(); SUMS];
     let [w_steps, g_steps, t_steps] = streams.map(|stream| stream.as_chunks::<STEP>().0);
-    for (i, ((w, g), t)) in w_steps.iter().zip(g_steps).zip(t_steps).enumerate() {
+    let all = w_steps.iter().zip(g_steps).zip(t_steps);
+    for (i, ((w, g), t)) in all.take(steps).enumerate() {
         prefetch(ahead[0], i * STEP);
         let w = F::load(m, w);
         let (mut g_lanes, mut t_lanes) = (w, w);
@@ -193,6 +216,7 @@ fn block<M: Machine, F: Format, const SHAPE: u8>(m: M, streams: [&[F::Bits]; 3])
         let mut node = leaf::<M, F, SHAPE>(
             m,
             [w_leaf, g_leaf, t_leaf],
+            LEAF / STEP,
             [&w[ahead], &g[ahead], &t[ahead]],
         );
         for _ in 0..(i + 1).trailing_zeros() {
@@ -254,6 +278,166 @@ fn run<F: Format, const SHAPE: u8>(
     block::<_, F, SHAPE>(Plain, streams)
 }
 
+/// The sums of the first `fill` positions of a leaf that was widened, by the best that this
+/// machine has; zeros follow up to a whole step.
+pub(crate) fn tile(
+    instructions: Instructions,
+    shape: Shape,
+    streams: [&[f64; LEAF]; 3],
+    fill: usize,
+) -> [f64; SUMS] {
+    let steps = fill.div_ceil(STEP);
+    match shape {
+        Shape::Weights => part::<WEIGHTS>(instructions, streams, steps),
+        Shape::Gradient => part::<GRADIENT>(instructions, streams, steps),
+        Shape::Previous => part::<PREVIOUS>(instructions, streams, steps),
+        Shape::Second => part::<SECOND>(instructions, streams, steps),
+        Shape::Update => part::<UPDATE>(instructions, streams, steps),
+    }
+}
+
+fn part<const SHAPE: u8>(
+    instructions: Instructions,
+    streams: [&[f64; LEAF]; 3],
+    steps: usize,
+) -> [f64; SUMS] {
+    #[cfg(feature = "simd")]
+    if let Some(level) = vectors::level(instructions) {
+        return fearless_simd::dispatch!(level, simd => {
+            leaf::<_, F64, SHAPE>(vectors::Vectors(simd), streams, steps, streams)
+        });
+    }
+    let _ = instructions;
+    leaf::<_, F64, SHAPE>(Plain, streams, steps, streams)
+}
+
+/// What is remembered of a leaf: the weights of one and of two steps ago, the gradient of one step
+/// ago, and the centre. All are as long as the leaf's present; what is not known is anything.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Past<'a, K> {
+    pub(crate) w1: &'a [K],
+    pub(crate) w2: &'a [K],
+    pub(crate) g1: &'a [K],
+    pub(crate) centre: &'a [f64],
+}
+
+/// Products of a leaf's present with its past.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct PastSums {
+    pub(crate) step_step: f64,
+    pub(crate) previous_step: f64,
+    pub(crate) g_step: f64,
+    pub(crate) midpoint_midpoint: f64,
+    pub(crate) step_step1: f64,
+    pub(crate) g_g1: f64,
+    pub(crate) lag_sum: f64,
+    pub(crate) lag_difference: f64,
+    pub(crate) centred_g: f64,
+    pub(crate) centred_w: f64,
+}
+
+/// All products of weights and gradient with the past at once, in the order of a leaf.
+pub(crate) fn past<K: Kept>(
+    instructions: Instructions,
+    w: &[f64],
+    g: &[f64],
+    past: &Past<'_, K>,
+) -> PastSums {
+    #[cfg(feature = "simd")]
+    if let Some(level) = vectors::level(instructions) {
+        return fearless_simd::dispatch!(level, simd => {
+            past_by(vectors::Vectors(simd), w, g, past)
+        });
+    }
+    let _ = instructions;
+    past_by(Plain, w, g, past)
+}
+
+#[inline(always)]
+fn past_by<M: Machine, K: Kept>(m: M, w: &[f64], g: &[f64], past: &Past<'_, K>) -> PastSums {
+    let mut sums = [m.zero(); PAST_SUMS];
+    let (w, w_rest) = w.as_chunks();
+    let (g, g_rest) = g.as_chunks();
+    let (w1, w1_rest) = past.w1.as_chunks();
+    let (w2, w2_rest) = past.w2.as_chunks();
+    let (g1, g1_rest) = past.g1.as_chunks();
+    let (c, c_rest) = past.centre.as_chunks();
+    for (((((w, g), w1), w2), g1), c) in w.iter().zip(g).zip(w1).zip(w2).zip(g1).zip(c) {
+        sums = add_past(m, sums, (w, g, c), (w1, w2, g1));
+    }
+    if !w_rest.is_empty() {
+        let present = (&padded(w_rest), &padded(g_rest), &padded(c_rest));
+        let before = (&padded(w1_rest), &padded(w2_rest), &padded(g1_rest));
+        sums = add_past(m, sums, present, before);
+    }
+    let [
+        step_step,
+        previous_step,
+        g_step,
+        midpoint_midpoint,
+        step_step1,
+        g_g1,
+        lag_sum,
+        lag_difference,
+        centred_g,
+        centred_w,
+    ] = sums.map(|lanes| total(m.store(lanes)));
+    PastSums {
+        step_step,
+        previous_step,
+        g_step,
+        midpoint_midpoint,
+        step_step1,
+        g_g1,
+        lag_sum,
+        lag_difference,
+        centred_g,
+        centred_w,
+    }
+}
+
+const PAST_SUMS: usize = 10;
+
+type Eight<T> = [T; LANES];
+
+/// Eight positions of (w, g, centre) and (w₋₁, w₋₂, g₋₁) more.
+#[inline(always)]
+fn add_past<M: Machine, K: Kept>(
+    m: M,
+    sums: [M::Lanes; PAST_SUMS],
+    (w, g, centre): (&Eight<f64>, &Eight<f64>, &Eight<f64>),
+    (w1, w2, g1): (&Eight<K>, &Eight<K>, &Eight<K>),
+) -> [M::Lanes; PAST_SUMS] {
+    let (w, g, centre) = (m.f64x8(w), m.f64x8(g), m.f64x8(centre));
+    let (w1, w2, g1) = (K::lanes(m, w1), K::lanes(m, w2), K::lanes(m, g1));
+    let (step, before) = (m.sub(w, w1), m.sub(w1, w2));
+    let midpoint = m.mul(m.f64x8(&[0.5; LANES]), m.sub(w, w2));
+    let (plus, minus) = (m.add(g, g1), m.sub(g, g1));
+    let apart = m.sub(w, centre);
+    [
+        m.add(m.mul(step, step), sums[0]),
+        m.add(m.mul(w1, step), sums[1]),
+        m.add(m.mul(g, step), sums[2]),
+        m.add(m.mul(midpoint, midpoint), sums[3]),
+        m.add(m.mul(step, before), sums[4]),
+        m.add(m.mul(g, g1), sums[5]),
+        m.add(m.mul(plus, plus), sums[6]),
+        m.add(m.mul(minus, minus), sums[7]),
+        m.add(m.mul(apart, g), sums[8]),
+        m.add(m.mul(apart, w), sums[9]),
+    ]
+}
+
+/// The last few positions, and zeros, which change no sum.
+#[inline(always)]
+fn padded<T: Copy + Default>(rest: &[T]) -> [T; LANES] {
+    let mut padded = [T::default(); LANES];
+    for (to, from) in padded.iter_mut().zip(rest) {
+        *to = *from;
+    }
+    padded
+}
+
 /// Plain code, which the compiler may put into the vectors that every processor of the target has.
 #[derive(Debug, Clone, Copy)]
 struct Plain;
@@ -294,6 +478,14 @@ impl Machine for Plain {
         std::array::from_fn(|k| std::array::from_fn(|i| values[k * LANES + i]))
     }
     #[inline(always)]
+    fn f32x8(self, values: &[f32; LANES]) -> Self::Lanes {
+        values.map(f64::from)
+    }
+    #[inline(always)]
+    fn f64x8(self, values: &[f64; LANES]) -> Self::Lanes {
+        *values
+    }
+    #[inline(always)]
     fn store(self, lanes: Self::Lanes) -> [f64; LANES] {
         lanes
     }
@@ -301,7 +493,7 @@ impl Machine for Plain {
 
 #[cfg(feature = "simd")]
 mod vectors {
-    use fearless_simd::{Level, f32x16, f64x8, prelude::*, u16x32};
+    use fearless_simd::{Level, f32x8, f32x16, f64x8, prelude::*, u16x32};
 
     use super::{Instructions, LANES, Machine, STEP, WIDTH};
 
@@ -349,6 +541,15 @@ mod vectors {
         #[inline(always)]
         fn f64s(self, values: &[f64; STEP]) -> [Self::Lanes; WIDTH] {
             std::array::from_fn(|k| f64x8::from_slice(self.0, &values[k * LANES..(k + 1) * LANES]))
+        }
+        #[inline(always)]
+        fn f32x8(self, values: &[f32; LANES]) -> Self::Lanes {
+            let (a, b) = self.0.widen_f32x8(f32x8::load_array_ref(self.0, values));
+            self.0.combine_f64x4(a, b)
+        }
+        #[inline(always)]
+        fn f64x8(self, values: &[f64; LANES]) -> Self::Lanes {
+            f64x8::load_array_ref(self.0, values)
         }
         #[inline(always)]
         fn store(self, lanes: Self::Lanes) -> [f64; LANES] {

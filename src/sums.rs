@@ -32,7 +32,7 @@
 //! addition. The product of two `f32` is exact in `f64`, and differences are formed before they
 //! are squared.
 
-use crate::kernel::{self, BLOCK_LEVEL, Instructions, LANES, SUMS, Shape};
+use crate::kernel::{self, BLOCK_LEVEL, Instructions, LANES, STEP, SUMS, Shape};
 use crate::snapshot::{Piece, View};
 use crate::{Error, history::History};
 use std::num::NonZeroUsize;
@@ -707,6 +707,55 @@ struct Tile {
     d: Vec<f64>,
 }
 
+impl Tile {
+    /// The sums of the first `fill` positions, over the streams that are there.
+    fn sums(&mut self, instructions: Instructions, fill: usize) -> Sums {
+        let padded = fill.next_multiple_of(STEP);
+        for stream in [
+            &mut self.w,
+            &mut self.g,
+            &mut self.previous,
+            &mut self.g2,
+            &mut self.u,
+        ] {
+            if let Some(beyond) = stream.get_mut(fill..padded) {
+                beyond.fill(0.0);
+            }
+        }
+        let (Some(w), Some(g)) = (self.w.first_chunk(), self.g.first_chunk()) else {
+            return Sums::default();
+        };
+        let count = fill as f64;
+        let optional = [
+            (self.previous.first_chunk(), Shape::Previous),
+            (self.g2.first_chunk(), Shape::Second),
+            (self.u.first_chunk(), Shape::Update),
+        ];
+        let mut given = optional
+            .into_iter()
+            .filter_map(|(stream, shape)| Some((stream?, shape)))
+            .map(|(t, shape)| {
+                let found = kernel::tile(instructions, shape, [w, g, t], fill);
+                named(shape, count, found)
+            });
+        let Some(mut sums) = given.next() else {
+            let found = kernel::tile(instructions, Shape::Gradient, [w, g, w], fill);
+            return named(Shape::Gradient, count, found);
+        };
+        for more in given {
+            // The sums of weights and gradient are in every one of them.
+            sums.merge(&Sums {
+                w_count: 0.0,
+                w_w: 0.0,
+                w_g: 0.0,
+                g_g: 0.0,
+                ..more
+            });
+        }
+        sums
+    }
+}
+
 /// Numbers of elements that came with each optional stream.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 struct Given {
@@ -738,8 +787,8 @@ impl Default for Accumulator {
     fn default() -> Self {
         Self {
             tile: Tile {
-                w: vec![0.0; LEAF],
-                g: vec![0.0; LEAF],
+                w: Vec::new(),
+                g: Vec::new(),
                 previous: Vec::new(),
                 g2: Vec::new(),
                 u: Vec::new(),
@@ -837,6 +886,8 @@ impl Accumulator {
             let take = room.min(len - done);
             let (from, to) = (self.fill, self.fill + take);
             let source = skip + done;
+            self.tile.w.resize(LEAF, 0.0);
+            self.tile.g.resize(LEAF, 0.0);
             piece.weights.widen(source, &mut self.tile.w[from..to]);
             match piece.gradient {
                 Some(view) => view.widen(source, &mut self.tile.g[from..to]),
@@ -900,31 +951,9 @@ impl Accumulator {
         if fill == 0 {
             return Ok(());
         }
+        let mut sums = self.tile.sums(self.instructions, fill);
         let (w, g) = (&self.tile.w[..fill], &self.tile.g[..fill]);
-        let mut sums = Sums {
-            w_count: fill as f64,
-            w_w: dot(w, w),
-            w_g: dot(w, g),
-            g_g: dot(g, g),
-            ..Sums::default()
-        };
         let previous = self.tile.previous.get(..fill);
-        if let Some(previous) = previous {
-            sums.step_count = fill as f64;
-            step(w, g, previous, &mut sums);
-        }
-        if self.tile.g2.len() == LEAF {
-            let g2 = &self.tile.g2[..fill];
-            sums.noise = lanes(g, g2, |a, b| (a - b) * (a - b));
-            sums.g_g2 = dot(g, g2);
-            sums.w_g2 = dot(w, g2);
-        }
-        if self.tile.u.len() == LEAF {
-            let u = &self.tile.u[..fill];
-            sums.w_u = dot(w, u);
-            sums.u_u = dot(u, u);
-            sums.g_u = dot(g, u);
-        }
         let (g2, d) = (self.tile.g2.get(..fill), self.tile.d.get(..fill));
         if let Some(d) = d {
             if let Some(&value) = d.iter().find(|&&d| d <= 0.0) {
@@ -960,7 +989,7 @@ impl Accumulator {
                 g2,
                 d,
             };
-            history.visit(self.start, &leaf, &mut sums);
+            history.visit(self.instructions, self.start, &leaf, &mut sums);
         }
         if !sums.to_array().iter().all(|x| x.is_finite()) {
             return Err(self.fault());
@@ -1049,18 +1078,6 @@ pub(crate) fn lanes(a: &[f64], b: &[f64], f: impl Fn(f64, f64) -> f64) -> f64 {
         partial[lane] += f(a, b);
     }
     kernel::total(partial)
-}
-
-/// The sums of a displacement from `previous` to w.
-pub(crate) fn step(w: &[f64], g: &[f64], previous: &[f64], sums: &mut Sums) {
-    let mut step = [0.0; LEAF];
-    let step = &mut step[..w.len().min(LEAF)];
-    for ((d, &w), &previous) in step.iter_mut().zip(w).zip(previous) {
-        *d = w - previous;
-    }
-    sums.step_step = dot(step, step);
-    sums.previous_step = dot(previous, step);
-    sums.g_step = dot(g, step);
 }
 
 /// Σ a b / d.

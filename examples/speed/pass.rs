@@ -4,10 +4,14 @@
 use std::error::Error;
 use std::hint::black_box;
 use std::num::NonZeroUsize;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use thermograd::{Instructions, Piece, Sums, View, systems::Random};
+use thermograd::{Groups, Observer, Piece, Sums, Symmetry, View, slices, systems::Random};
 
+use crate::common::{
+    data::Digits,
+    training::{Config, Training},
+};
 use crate::limit::{Number, read};
 use crate::row::{Better, Curve, Effort, Row, Spread, paired};
 
@@ -94,8 +98,50 @@ fn share<T: Number>(
     }
 }
 
+/// Observing a network in training, against the training step itself.
+fn observing(effort: Effort) -> Result<Row, Box<dyn Error>> {
+    let digits = Digits::load(0)?;
+    let config = Config::default();
+    let mut training = Training::new(&config, &digits);
+    let mut groups = Groups::new();
+    let scales = training.network.scales();
+    let layer = groups.add("hidden", Symmetry::ScaleInvariantBy(scales));
+    let mut observer = Observer::new(groups)?;
+    let (mut shares, mut observe, mut step) = (Vec::new(), Vec::new(), Vec::new());
+    for round in 0..effort.pick(3000, 600) {
+        let begin = Instant::now();
+        let loss = training.gradient();
+        let seen = Instant::now();
+        let state = training.state();
+        let facts = training.optimizer.facts(loss);
+        observer.observe(&facts, &slices(layer, state.weights, state.gradient))?;
+        let watched = seen.elapsed().as_secs_f64();
+        let update = Instant::now();
+        training.update();
+        let trained = (seen - begin + update.elapsed()).as_secs_f64();
+        // The first steps fill the memory of the observer.
+        if round >= 100 {
+            shares.push(watched / trained);
+            observe.push(watched);
+            step.push(trained);
+        }
+    }
+    Ok(Row {
+        name: "observing the digits network, every step".to_owned(),
+        better: Better::Lower,
+        target: 0.01,
+        ratio: Spread::of(shares),
+        unit: "of the step",
+        note: format!(
+            "{:.2} of {:.0} µs",
+            Spread::of(observe).median * 1e6,
+            Spread::of(step).median * 1e6
+        ),
+    })
+}
+
 pub(crate) fn rows(effort: Effort) -> Result<Vec<Row>, Box<dyn Error>> {
-    let mut rows = Vec::new();
+    let mut rows = vec![observing(effort)?];
     let d = effort.pick(100_000_000, 4_000_000);
     let budget = effort.pick(
         (15, Duration::from_secs(6)),
@@ -178,41 +224,6 @@ pub(crate) fn rows(effort: Effort) -> Result<Vec<Row>, Box<dyn Error>> {
             &[hw, hg, hp],
             n,
         ));
-    }
-    println!("{}", Instructions::detected());
-    for i in Instructions::available() {
-        let piece = streams.three(m);
-        let pair = paired(
-            100,
-            budget.1,
-            || {
-                let _ = black_box(Sums::reduce_with(black_box(&piece), threads(1), i));
-            },
-            || {
-                let _ = black_box(Sums::reduce(black_box(&piece), threads(1)));
-            },
-        );
-        println!(
-            "{i}: {:.2e}/s, {:.2}",
-            1e6 / pair.first.median,
-            pair.ratio.median
-        );
-        let piece = streams.two(m);
-        let pair = paired(
-            100,
-            budget.1,
-            || {
-                let _ = black_box(Sums::reduce_with(black_box(&piece), threads(1), i));
-            },
-            || {
-                let _ = black_box(Sums::reduce(black_box(&piece), threads(1)));
-            },
-        );
-        println!(
-            "{i}: {:.2e}/s, {:.2}",
-            1e6 / pair.first.median,
-            pair.ratio.median
-        );
     }
     Ok(rows)
 }
