@@ -21,6 +21,8 @@
 //! It does not, but it costs: elements below 1.2e-38, the subnormal `f32`, are exact here and make
 //! some processors convert them in microcode, a hundred times slower.
 
+use crate::projection::{BLOCK, Table};
+use crate::snapshot::View;
 use crate::sums::LEAF;
 
 /// Eight `f64` in lanes, and what a kernel does with them.
@@ -37,6 +39,8 @@ pub(crate) trait Machine: Copy {
     fn f64s(self, values: &[f64; STEP]) -> [Self::Lanes; WIDTH];
     fn f32x8(self, values: &[f32; LANES]) -> Self::Lanes;
     fn f64x8(self, values: &[f64; LANES]) -> Self::Lanes;
+    /// Sixteen values, negated where their bit is set.
+    fn signed(self, values: &[f32; BLOCK], signs: u16) -> [Self::Lanes; 2];
     fn store(self, lanes: Self::Lanes) -> [f64; LANES];
 }
 
@@ -438,6 +442,66 @@ fn padded<T: Copy + Default>(rest: &[T]) -> [T; LANES] {
     padded
 }
 
+/// Adds whole blocks of values, the first of them number `first`, to the sums of a projection.
+pub(crate) fn project(
+    instructions: Instructions,
+    table: &Table,
+    first: usize,
+    values: View<'_>,
+    sums: &mut [f64],
+) {
+    #[cfg(feature = "simd")]
+    if let Some(level) = vectors::level(instructions) {
+        return fearless_simd::dispatch!(level, simd => {
+            project_by(vectors::Vectors(simd), table, first, values, sums)
+        });
+    }
+    let _ = instructions;
+    project_by(Plain, table, first, values, sums);
+}
+
+#[inline(always)]
+fn project_by<M: Machine>(m: M, table: &Table, first: usize, values: View<'_>, sums: &mut [f64]) {
+    match values {
+        View::F32(values) => {
+            for (i, block) in values.as_chunks::<BLOCK>().0.iter().enumerate() {
+                let (place, signs) = table.entry(first + i);
+                add_block(m, sums, place, m.signed(block, signs));
+            }
+        }
+        View::Bf16(bits) => {
+            for (i, block) in bits.as_chunks::<BLOCK>().0.iter().enumerate() {
+                let (place, signs) = table.entry(first + i);
+                let block = block.map(|bits| f32::from_bits(u32::from(bits) << 16));
+                add_block(m, sums, place, m.signed(&block, signs));
+            }
+        }
+        View::F64(_) | View::F16(_) => {
+            for i in 0..values.len() / BLOCK {
+                let (place, signs) = table.entry(first + i);
+                let mut block = [0.0; BLOCK];
+                values.widen(i * BLOCK, &mut block);
+                let [low, high] = m.signed(&[1.0; BLOCK], signs);
+                let (a, b) = block.split_at(LANES);
+                let (a, b) = (padded(a), padded(b));
+                let signed = [m.mul(m.f64x8(&a), low), m.mul(m.f64x8(&b), high)];
+                add_block(m, sums, place, signed);
+            }
+        }
+    }
+}
+
+/// Adds to sixteen sums from one place on.
+#[inline(always)]
+fn add_block<M: Machine>(m: M, sums: &mut [f64], place: usize, block: [M::Lanes; 2]) {
+    let Some(sums) = sums.get_mut(place..place + BLOCK) else {
+        return;
+    };
+    for (sums, more) in sums.as_chunks_mut().0.iter_mut().zip(block) {
+        *sums = m.store(m.add(m.f64x8(sums), more));
+    }
+}
+
 /// Plain code, which the compiler may put into the vectors that every processor of the target has.
 #[derive(Debug, Clone, Copy)]
 struct Plain;
@@ -486,6 +550,15 @@ impl Machine for Plain {
         *values
     }
     #[inline(always)]
+    fn signed(self, values: &[f32; BLOCK], signs: u16) -> [Self::Lanes; 2] {
+        let sign = |i: usize| u32::from(signs >> i & 1) << 31;
+        let signed = |i: usize| f64::from(f32::from_bits(values[i].to_bits() ^ sign(i)));
+        [
+            std::array::from_fn(signed),
+            std::array::from_fn(|i| signed(i + LANES)),
+        ]
+    }
+    #[inline(always)]
     fn store(self, lanes: Self::Lanes) -> [f64; LANES] {
         lanes
     }
@@ -493,9 +566,20 @@ impl Machine for Plain {
 
 #[cfg(feature = "simd")]
 mod vectors {
-    use fearless_simd::{Level, f32x8, f32x16, f64x8, prelude::*, u16x32};
+    use fearless_simd::{Level, f32x8, f32x16, f64x8, prelude::*, u16x32, u32x16};
 
-    use super::{Instructions, LANES, Machine, STEP, WIDTH};
+    use super::{BLOCK, Instructions, LANES, Machine, STEP, WIDTH};
+
+    /// Powers of two that bring bit i of sixteen to bit 31.
+    const SHIFTS: [u32; BLOCK] = {
+        let mut shifts = [0; BLOCK];
+        let mut i = 0;
+        while i < BLOCK {
+            shifts[i] = 1 << (31 - i);
+            i += 1;
+        }
+        shifts
+    };
 
     /// A level of vector instructions that the processor was found to have.
     #[derive(Debug, Clone, Copy)]
@@ -550,6 +634,15 @@ mod vectors {
         #[inline(always)]
         fn f64x8(self, values: &[f64; LANES]) -> Self::Lanes {
             f64x8::load_array_ref(self.0, values)
+        }
+        #[inline(always)]
+        fn signed(self, values: &[f32; BLOCK], signs: u16) -> [Self::Lanes; 2] {
+            // The product shifts each lane's own bit to where the sign is.
+            let shifts = u32x16::load_array(self.0, SHIFTS);
+            let signs = u32x16::splat(self.0, u32::from(signs)) * shifts;
+            let values: u32x16<S> = f32x16::load_array_ref(self.0, values).bitcast();
+            let signed: f32x16<S> = (values ^ (signs & (1 << 31))).bitcast();
+            self.0.widen_f32x16(signed).into()
         }
         #[inline(always)]
         fn store(self, lanes: Self::Lanes) -> [f64; LANES] {

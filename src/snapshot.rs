@@ -175,7 +175,6 @@ pub enum View<'a> {
 
 impl View<'_> {
     /// The elements of a range within the length.
-    #[cfg(feature = "statistics")]
     pub(crate) fn slice(self, range: std::ops::Range<usize>) -> Self {
         match self {
             Self::F32(values) => View::F32(&values[range]),

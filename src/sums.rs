@@ -837,6 +837,12 @@ impl Accumulator {
         self.start + self.fill
     }
 
+    /// How many elements came with previous weights, where only some did.
+    pub(crate) fn partly_previous(&self) -> Option<usize> {
+        let given = self.given.previous;
+        (given != 0 && given != self.count).then_some(given)
+    }
+
     /// First position, and one past the last, if the spans cover what lies between them.
     pub(crate) fn extent(&mut self) -> Result<(usize, usize), (usize, usize)> {
         self.spans.sort_unstable();
