@@ -36,6 +36,7 @@ mod invariance;
 mod noise;
 mod optimizers;
 #[cfg(feature = "statistics")]
+mod pass;
 mod phase_transition;
 mod report;
 #[cfg(feature = "safetensors")]
