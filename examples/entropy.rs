@@ -55,9 +55,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     heating(arguments.seed)?;
     if let Some(folder) = arguments.plots {
         fs::create_dir_all(&folder)?;
-        let path = folder.join("entropy_bias.svg");
+        let path = folder.join("entropy_bias");
         plot.save(&path)?;
-        println!("\nwrote {}", path.display());
+        println!("\nwrote {0}.svg and {0}.png", path.display());
     }
     Ok(())
 }

@@ -115,6 +115,7 @@ pub mod energy;
 pub mod entropy;
 #[cfg(feature = "statistics")]
 pub mod equilibrium;
+pub mod guide;
 pub mod motion;
 pub mod noise;
 #[cfg(feature = "statistics")]

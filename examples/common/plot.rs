@@ -1,17 +1,22 @@
-//! Line charts as SVG: named series, error bars, predictions as dashed lines.
+//! Line charts as SVG and PNG: named series, error bars, predictions as dashed lines.
 //!
-//! The legend stands above the frame, where it never covers data.
+//! The legend stands above the frame, where it never covers data. Both files come from one drawing,
+//! lettered in a font that travels with the examples, so that a machine needs none.
 
 use std::{error::Error, ops::Range, path::Path};
 
 use plotters::{
+    backend::DrawingBackend,
     coord::{
         Shift,
         ranged1d::{AsRangedCoord, Ranged, ValueFormatter},
         types::RangedCoordf64,
     },
     prelude::*,
-    style::text_anchor::{HPos, Pos, VPos},
+    style::{
+        FontStyle, register_font,
+        text_anchor::{HPos, Pos, VPos},
+    },
 };
 
 const SIZE: (u32, u32) = (800, 500);
@@ -125,7 +130,8 @@ impl Plot {
         self
     }
 
-    /// Writes the chart to a file; what is not finite, or has no logarithm, is left out.
+    /// Writes the chart twice, as `path` with the endings `.svg` and `.png`; what is not finite, or
+    /// has no logarithm, is left out.
     pub(crate) fn save(mut self, path: &Path) -> Result<(), Box<dyn Error>> {
         let fits = |x: f64, scale: Scale| x.is_finite() && (scale == Scale::Linear || x > 0.0);
         for series in &mut self.series {
@@ -133,15 +139,22 @@ impl Plot {
             series.points.retain(good);
         }
         self.levels.retain(|&(_, y)| fits(y, self.y.1));
+        both(path, SIZE, &self)
+    }
+}
 
+impl Picture for Plot {
+    fn draw_on<B: DrawingBackend>(&self, root: &Area<B>) -> Result<(), Box<dyn Error>>
+    where
+        B::ErrorType: 'static,
+    {
+        let fits = |x: f64, scale: Scale| x.is_finite() && (scale == Scale::Linear || x > 0.0);
         let points = || self.series.iter().flat_map(|s| &s.points);
         let xs = range(points().map(|p| p.x), self.x.1, 0.02);
         let ends = points().flat_map(|p| [p.y - p.error, p.y, p.y + p.error]);
         let ends = ends.chain(self.levels.iter().map(|l| l.1));
         let ys = range(ends.filter(|&y| fits(y, self.y.1)), self.y.1, 0.06);
 
-        let root = SVGBackend::new(path, SIZE).into_drawing_area();
-        root.fill(&WHITE)?;
         let (header, frame) = root.split_vertically(HEADER);
         self.draw_header(&header)?;
         let log = |r: &Range<f64>| r.clone().log_scale().with_key_points(decades(r));
@@ -150,12 +163,15 @@ impl Plot {
             (Scale::Log, Scale::Linear) => self.draw(&frame, log(&xs), ys.clone(), &xs, &ys),
             (Scale::Linear, Scale::Log) => self.draw(&frame, xs.clone(), log(&ys), &xs, &ys),
             (Scale::Log, Scale::Log) => self.draw(&frame, log(&xs), log(&ys), &xs, &ys),
-        }?;
-        root.present()?;
-        Ok(())
+        }
     }
+}
 
-    fn draw_header(&self, area: &Area<'_>) -> Result<(), Box<dyn Error>> {
+impl Plot {
+    fn draw_header<B: DrawingBackend>(&self, area: &Area<B>) -> Result<(), Box<dyn Error>>
+    where
+        B::ErrorType: 'static,
+    {
         let left = Pos::new(HPos::Left, VPos::Center);
         let style = |size: i32| (FONT, size).into_font().color(&INK).pos(left);
         area.draw(&Text::new(self.title.as_str(), (MARGIN, 20), style(18)))?;
@@ -184,15 +200,16 @@ impl Plot {
         Ok(())
     }
 
-    fn draw<X, Y>(
+    fn draw<B: DrawingBackend, X, Y>(
         &self,
-        area: &Area<'_>,
+        area: &Area<B>,
         x: X,
         y: Y,
         xs: &Range<f64>,
         ys: &Range<f64>,
     ) -> Result<(), Box<dyn Error>>
     where
+        B::ErrorType: 'static,
         X: AsRangedCoord<Value = f64>,
         Y: AsRangedCoord<Value = f64>,
         X::CoordDescType: ValueFormatter<f64>,
@@ -251,7 +268,32 @@ impl Plot {
     }
 }
 
-type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
+type Area<B> = DrawingArea<B, Shift>;
+
+/// What can be drawn on any surface.
+pub(crate) trait Picture {
+    /// Draws it on a white surface.
+    fn draw_on<B: DrawingBackend>(&self, root: &Area<B>) -> Result<(), Box<dyn Error>>
+    where
+        B::ErrorType: 'static;
+}
+
+/// Writes a picture as SVG and as PNG.
+fn both(path: &Path, size: (u32, u32), picture: &impl Picture) -> Result<(), Box<dyn Error>> {
+    register_font(FONT, FontStyle::Normal, dejavu::sans::regular())
+        .map_err(|_| "the font of the plots can't be read")?;
+    let svg = path.with_extension("svg");
+    let root = SVGBackend::new(&svg, size).into_drawing_area();
+    root.fill(&WHITE)?;
+    picture.draw_on(&root)?;
+    root.present()?;
+    let png = path.with_extension("png");
+    let root = BitMapBackend::new(&png, size).into_drawing_area();
+    root.fill(&WHITE)?;
+    picture.draw_on(&root)?;
+    root.present()?;
+    Ok(())
+}
 
 fn exact((x, y): (f64, f64)) -> Point {
     Point { x, y, error: 0.0 }

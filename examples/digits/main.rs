@@ -251,22 +251,22 @@ impl Curves {
         plot("Energy", "U (loss, nats)")
             .log_y()
             .line("mean loss of the batches", self.of(energy::internal))
-            .save(&folder.join("energy.svg"))?;
+            .save(&folder.join("energy"))?;
         plot("Temperature", "T (loss, nats)")
             .line("from the gradient noise", self.of(temperature::noise))
             .line("from the motion", self.of(temperature::midpoint))
-            .save(&folder.join("temperature.svg"))?;
+            .save(&folder.join("temperature"))?;
         plot("Volume", "V = r²/2 (weight²)")
             .line("measured", self.of(pressure::volume))
-            .save(&folder.join("volume.svg"))?;
+            .save(&folder.join("volume"))?;
         plot("Equation of state", "Z = pV / RT")
             .line("measured", self.of(pressure::z))
             .level("ideal gas", 1.0)
-            .save(&folder.join("compressibility.svg"))?;
+            .save(&folder.join("compressibility"))?;
         plot("Radius", "r = |w| (weight)")
             .line("measured", self.of(pressure::radius))
             .dashed("where the gas would settle", self.of(pressure::radius_gas))
-            .save(&folder.join("radius.svg"))?;
+            .save(&folder.join("radius"))?;
         Ok(())
     }
 }

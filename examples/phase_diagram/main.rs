@@ -565,17 +565,17 @@ fn draw(
         .log_y()
         .dots("mean loss", dots(&|row| Some(row.energy)))
         .level("random weights", gas.value);
-    marked(energy, ends(&|row| row.energy.value)).save(&folder.join("energy.svg"))?;
+    marked(energy, ends(&|row| row.energy.value)).save(&folder.join("energy"))?;
     let heat = plot("Temperature", "T (loss, nats)").log_y().dots(
         "from the gradient noise",
         dots(&|row| Some(row.temperature)),
     );
-    marked(heat, ends(&|row| row.temperature.value)).save(&folder.join("temperature.svg"))?;
+    marked(heat, ends(&|row| row.temperature.value)).save(&folder.join("temperature"))?;
     let capacity = plot("Heat capacity", "dU/dT")
         .log_y()
         .dots("by differences", dots(&|row| row.capacity));
     let of = |row: &Row| row.capacity.map_or(0.0, |c| c.value);
-    marked(capacity, ends(&of)).save(&folder.join("heat_capacity.svg"))?;
+    marked(capacity, ends(&of)).save(&folder.join("heat_capacity"))?;
     let order = plot(
         "Order parameters",
         "overlap q, step alignment ρ₁, energy fraction φ",
@@ -583,12 +583,12 @@ fn draw(
     .dots("q", dots(&|row| row.overlap))
     .dots("ρ₁", dots(&|row| Some(row.alignment)))
     .line("φ", rows.iter().map(|row| (row.rate, row.fraction)));
-    marked(order, (-1.0, 1.0)).save(&folder.join("order.svg"))?;
+    marked(order, (-1.0, 1.0)).save(&folder.join("order"))?;
     let spread = plot("Participation ratio", "directions")
         .log_y()
         .dots("of the weights", dots(&|row| row.participation));
     let of = |row: &Row| row.participation.map_or(0.0, |p| p.value);
-    marked(spread, ends(&of)).save(&folder.join("participation.svg"))?;
+    marked(spread, ends(&of)).save(&folder.join("participation"))?;
     let names = ["convergence", "chaotic equilibrium", "divergence"];
     names
         .into_iter()
@@ -603,6 +603,6 @@ fn draw(
                 }),
             )
         })
-        .save(&folder.join("phase.svg"))?;
+        .save(&folder.join("phase"))?;
     Ok(())
 }
