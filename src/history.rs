@@ -8,8 +8,9 @@
 //! A step is first written beside the memory and moves into it by [`History::commit`], so that a
 //! step which fails leaves no trace.
 
+use crate::kernel::{self, Instructions, Past, PastSums};
 use crate::random::mix;
-use crate::sums::{LEAF, Leaf, Sums, dot, inverse_weighted, lanes};
+use crate::sums::{LEAF, Leaf, Sums, inverse_weighted};
 
 /// Observations before the first centre is taken.
 const FIRST_CENTRE: u64 = 16;
@@ -244,69 +245,62 @@ impl History {
         }
     }
 
+    /// How many leaves from this one on are not followed.
+    pub(crate) fn unfollowed(&self, leaf: usize) -> usize {
+        let next = self.leaves.partition_point(|&followed| followed < leaf);
+        self.leaves.get(next).map_or(usize::MAX, |next| next - leaf)
+    }
+
     /// Adds the products of this leaf's present with its past, and notes the present.
-    pub(crate) fn visit(&mut self, start: usize, leaf: &Leaf<'_>, sums: &mut Sums) {
-        let &Leaf { w, g, g2, d } = leaf;
+    pub(crate) fn visit(
+        &mut self,
+        instructions: Instructions,
+        start: usize,
+        leaf: &Leaf<'_>,
+        sums: &mut Sums,
+    ) {
+        let &Leaf {
+            w,
+            g,
+            previous,
+            g2,
+            d,
+        } = leaf;
         let Ok(slot) = self.leaves.binary_search(&(start / LEAF)) else {
             return;
         };
         let at = slot * LEAF + start % LEAF;
         let len = w.len();
         let count = len as f64;
-        let mut scratch = [[0.0; LEAF]; 2];
-        let [first, second] = &mut scratch;
-        if self.depth >= 1 {
-            let w1 = self.weights.read(at, len, first);
-            sums.step_count = count;
-            sums.step_step = lanes(w, w1, |w, w1| (w - w1) * (w - w1));
-            sums.previous_step = lanes(w, w1, |w, w1| w1 * (w - w1));
-            let mut step = [0.0; LEAF];
-            for ((d, &w), &w1) in step.iter_mut().zip(w).zip(w1) {
-                *d = w - w1;
-            }
-            sums.g_step = dot(g, &step[..len]);
-            if let Some(d) = d {
-                sums.step_step_d = inverse_weighted(&step[..len], &step[..len], d);
-            }
-            if self.depth >= 2 {
-                let w2 = self.weights_before.read(at, len, second);
-                sums.midpoint_count = count;
-                sums.midpoint_midpoint = lanes(w, w2, |w, w2| {
-                    let half = 0.5 * (w - w2);
-                    half * half
-                });
-                let mut before = [0.0; LEAF];
-                for ((d, &w1), &w2) in before.iter_mut().zip(w1).zip(w2) {
-                    *d = w1 - w2;
-                }
-                sums.step_step1 = dot(&step[..len], &before[..len]);
-                if let Some(d) = d {
-                    for (half, &new) in before.iter_mut().zip(&step[..len]) {
-                        *half = 0.5 * (*half + new);
-                    }
-                    sums.midpoint_d = inverse_weighted(&before[..len], &before[..len], d);
-                }
-            }
-            if self.has_gradient {
-                let g1 = self.gradient.read(at, len, second);
-                sums.lag_count = count;
-                sums.g_g1 = dot(g, g1);
-                sums.lag_sum = lanes(g, g1, |a, b| (a + b) * (a + b));
-                sums.lag_difference = lanes(g, g1, |a, b| (a - b) * (a - b));
-            }
-        }
-        if self.has_centre {
+        if self.depth >= 1 || self.has_centre {
             let centre = &self.centre[at..at + len];
-            let mut apart = [0.0; LEAF];
-            for ((d, &w), &c) in apart.iter_mut().zip(w).zip(centre) {
-                *d = w - c;
-            }
-            sums.centre_count = count;
-            sums.centred_g = dot(&apart[..len], g);
-            sums.centred_w = dot(&apart[..len], w);
-            if let Some(d) = d {
-                sums.centred_w_d = inverse_weighted(&apart[..len], w, d);
-            }
+            let stores = (&self.weights, &self.weights_before, &self.gradient);
+            let found = match stores {
+                (Store::Narrow(w1), Store::Narrow(w2), Store::Narrow(g1)) => {
+                    let past = Past {
+                        w1: &w1[at..at + len],
+                        w2: &w2[at..at + len],
+                        g1: &g1[at..at + len],
+                        centre,
+                    };
+                    kernel::past(instructions, w, g, &past)
+                }
+                (Store::Wide(w1), Store::Wide(w2), Store::Wide(g1)) => {
+                    let past = Past {
+                        w1: &w1[at..at + len],
+                        w2: &w2[at..at + len],
+                        g1: &g1[at..at + len],
+                        centre,
+                    };
+                    kernel::past(instructions, w, g, &past)
+                }
+                // They are widened together.
+                _ => return,
+            };
+            self.name(&found, count, previous.is_some(), sums);
+        }
+        if let Some(d) = d {
+            self.weigh(at, w, d, sums);
         }
         if let (Some(g2), Some(d)) = (g2, d) {
             // Appears with its first use.
@@ -318,6 +312,65 @@ impl History {
         }
         self.next_weights.write(at, w);
         self.next_gradient.write(at, g);
+    }
+
+    /// Puts what a kernel found under its names, as far as that much of the past is known.
+    fn name(&self, found: &PastSums, count: f64, given: bool, sums: &mut Sums) {
+        if self.depth >= 1 {
+            // The caller may have given it for all coordinates.
+            if !given {
+                sums.step_count = count;
+                sums.step_step = found.step_step;
+                sums.previous_step = found.previous_step;
+                sums.g_step = found.g_step;
+            }
+            if self.depth >= 2 {
+                sums.midpoint_count = count;
+                sums.midpoint_midpoint = found.midpoint_midpoint;
+                sums.step_step1 = found.step_step1;
+            }
+            if self.has_gradient {
+                sums.lag_count = count;
+                sums.g_g1 = found.g_g1;
+                sums.lag_sum = found.lag_sum;
+                sums.lag_difference = found.lag_difference;
+            }
+        }
+        if self.has_centre {
+            sums.centre_count = count;
+            sums.centred_g = found.centred_g;
+            sums.centred_w = found.centred_w;
+        }
+    }
+
+    /// The sums with the inverse of a preconditioner.
+    fn weigh(&self, at: usize, w: &[f64], d: &[f64], sums: &mut Sums) {
+        let len = w.len();
+        let mut scratch = [[0.0; LEAF]; 2];
+        let [first, second] = &mut scratch;
+        let mut apart = [0.0; LEAF];
+        let apart = &mut apart[..len];
+        if self.depth >= 1 {
+            let w1 = self.weights.read(at, len, first);
+            for ((to, &w), &w1) in apart.iter_mut().zip(w).zip(w1) {
+                *to = w - w1;
+            }
+            sums.step_step_d = inverse_weighted(apart, apart, d);
+            if self.depth >= 2 {
+                let w2 = self.weights_before.read(at, len, second);
+                for ((step, &w1), &w2) in apart.iter_mut().zip(w1).zip(w2) {
+                    *step = 0.5 * ((w1 - w2) + *step);
+                }
+                sums.midpoint_d = inverse_weighted(apart, apart, d);
+            }
+        }
+        if self.has_centre {
+            let centre = &self.centre[at..at + len];
+            for ((to, &w), &c) in apart.iter_mut().zip(w).zip(centre) {
+                *to = w - c;
+            }
+            sums.centred_w_d = inverse_weighted(apart, w, d);
+        }
     }
 
     /// Whether the weights of the last step are held.

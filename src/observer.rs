@@ -1052,6 +1052,14 @@ fn finish(
                 found,
                 expected,
             })?;
+    if let Some(found) = slot.accumulator.partly_previous() {
+        return Err(Error::PartialStream {
+            group: name.to_owned(),
+            stream: "previous weights",
+            expected: visited,
+            found,
+        });
+    }
     let mut sums = slot.accumulator.total().extrapolated();
     if let Some(noise) = slot.noise {
         sums.trace_count = sums.w_count;

@@ -124,6 +124,13 @@ pub struct Slices<'a> {
 }
 
 impl<'a> Slices<'a> {
+    /// Adds the weights of one optimiser step ago; see [`Piece::previous_weights`].
+    #[must_use]
+    pub fn previous_weights(mut self, weights: impl Into<View<'a>>) -> Self {
+        self.piece = self.piece.previous_weights(weights);
+        self
+    }
+
     /// Adds an independent gradient at the same weights; see [`Piece::second_gradient`].
     #[must_use]
     pub fn second_gradient(mut self, gradient: impl Into<View<'a>>) -> Self {
@@ -168,7 +175,6 @@ pub enum View<'a> {
 
 impl View<'_> {
     /// The elements of a range within the length.
-    #[cfg(feature = "statistics")]
     pub(crate) fn slice(self, range: std::ops::Range<usize>) -> Self {
         match self {
             Self::F32(values) => View::F32(&values[range]),
@@ -259,6 +265,7 @@ views!(f32 => F32, f64 => F64);
 pub struct Piece<'a> {
     pub(crate) weights: View<'a>,
     pub(crate) gradient: Option<View<'a>>,
+    pub(crate) previous: Option<View<'a>>,
     pub(crate) second: Option<View<'a>>,
     pub(crate) update: Option<View<'a>>,
     pub(crate) preconditioner: Option<View<'a>>,
@@ -279,11 +286,31 @@ impl<'a> Piece<'a> {
         Self {
             weights: weights.into(),
             gradient: None,
+            previous: None,
             second: None,
             update: None,
             preconditioner: None,
             offset: None,
         }
+    }
+
+    /// The weights w₋₁ of one optimiser step ago, where the caller has them: the displacement
+    /// Δ = w − w₋₁ is then summed over every coordinate, and not only over those that an observer
+    /// follows by itself.
+    ///
+    /// ```
+    /// use std::num::NonZeroUsize;
+    /// use thermograd::{Piece, Sums};
+    /// let piece = Piece::new(&[3.0_f32, 1.0], &[1.0_f32, 2.0]).previous_weights(&[1.0_f32, 4.0]);
+    /// let sums = Sums::reduce(&piece, NonZeroUsize::MIN)?;
+    /// // Δ = (2, −3): |Δ|² = 13, w₋₁·Δ = 2 − 12, g·Δ = 2 − 6.
+    /// assert_eq!((sums.step_step, sums.previous_step, sums.g_step), (13.0, -10.0, -4.0));
+    /// # Ok::<(), thermograd::Error>(())
+    /// ```
+    #[must_use]
+    pub fn previous_weights(mut self, weights: impl Into<View<'a>>) -> Self {
+        self.previous = Some(weights.into());
+        self
     }
 
     /// A second gradient at the same weights, from an independent batch of the same size: the
@@ -337,6 +364,7 @@ impl<'a> Piece<'a> {
         }
         let streams = [
             ("gradient", self.gradient),
+            ("previous weights", self.previous),
             ("second gradient", self.second),
             ("update", self.update),
             ("preconditioner", self.preconditioner),

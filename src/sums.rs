@@ -32,14 +32,14 @@
 //! addition. The product of two `f32` is exact in `f64`, and differences are formed before they
 //! are squared.
 
+use crate::kernel::{self, BLOCK_LEVEL, Instructions, LANES, STEP, SUMS, Shape};
 use crate::snapshot::{Piece, View};
 use crate::{Error, history::History};
 use std::num::NonZeroUsize;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Positions in a leaf of the summation tree.
 pub(crate) const LEAF: usize = 512;
-/// Independent partial sums in a leaf.
-const LANES: usize = 8;
 
 /// Declares the fields once: struct, merge and the flat form can not fall out of step.
 macro_rules! sums {
@@ -184,57 +184,61 @@ impl Sums {
         Self::reduce(&Piece::new(weights, gradient), NonZeroUsize::MIN)
     }
 
-    /// Reduces one piece on this many threads. The result has the same bits for every number.
+    /// Reduces one piece on this many threads, with the widest instructions that the processor
+    /// has. The result has the same bits for every number. Pieces of less than 65 536 elements a
+    /// thread are not worth a thread, and get fewer.
     ///
     /// # Errors
-    /// Streams of unequal length, or an element that is not finite.
+    /// Streams of unequal length, an element that is not finite, or squares that overflow.
     pub fn reduce(piece: &Piece<'_>, threads: NonZeroUsize) -> Result<Self, Error> {
+        Self::reduce_with(piece, threads, Instructions::default())
+    }
+
+    /// Reduces one piece on this many threads with these instructions. The result has the same
+    /// bits for all of them.
+    ///
+    /// ```
+    /// use std::num::NonZeroUsize;
+    /// use thermograd::{Instructions, Piece, Sums};
+    /// let w: Vec<f32> = (0..5000_u16).map(|i| f32::from(i) * 0.1).collect();
+    /// let piece = Piece::weights(&w);
+    /// let best = Sums::reduce_with(&piece, NonZeroUsize::MIN, Instructions::detected())?;
+    /// let plain = Sums::reduce_with(&piece, NonZeroUsize::MIN, Instructions::Plain)?;
+    /// assert_eq!(best.w_w.to_bits(), plain.w_w.to_bits());
+    /// # Ok::<(), thermograd::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Sums::reduce`].
+    pub fn reduce_with(
+        piece: &Piece<'_>,
+        threads: NonZeroUsize,
+        instructions: Instructions,
+    ) -> Result<Self, Error> {
         let name = "piece";
         piece.check(name)?;
         let start = piece.offset.unwrap_or(0);
         let len = piece.weights.len();
         let end = start.checked_add(len).ok_or_else(|| too_far(start))?;
-        // Whole leaves to each thread, so that no leaf is shared.
-        let leaves = end.div_ceil(LEAF) - start / LEAF;
-        let share = leaves.div_ceil(threads.get()).max(1) * LEAF;
-        let mut cuts = vec![start];
-        let mut cut = (start / LEAF) * LEAF;
-        while end - cut > share {
-            cut += share;
-            cuts.push(cut);
-        }
-        cuts.push(end);
-        let reduce = |from: usize, to: usize| {
-            let mut part = Accumulator::default();
-            part.begin();
+        let share = share(len, threads);
+        // Shares begin at multiples of their size, so that no leaf is shared.
+        let shares = end.div_ceil(share) - start / share;
+        let reduce = |index: usize| {
+            let from = start.max((start / share + index) * share);
+            let to = end.min(
+                (start / share + index)
+                    .saturating_add(1)
+                    .saturating_mul(share),
+            );
+            let mut part = Accumulator {
+                instructions,
+                ..Accumulator::default()
+            };
             part.piece(piece, from, to - from, from - start, None)?;
             part.flush(None)?;
             Ok(part.tree)
         };
-        let parts: Vec<Result<Tree, Fault>> = if cuts.len() == 2 {
-            vec![reduce(start, end)]
-        } else {
-            std::thread::scope(|scope| {
-                let handles: Vec<_> = cuts
-                    .windows(2)
-                    .map(|cut| scope.spawn(|| reduce(cut[0], cut[1])))
-                    .collect();
-                handles
-                    .into_iter()
-                    .map(|handle| match handle.join() {
-                        Ok(part) => part,
-                        // A panic in the pass is a bug of ours: let it surface as one.
-                        Err(panic) => std::panic::resume_unwind(panic),
-                    })
-                    .collect()
-            })
-        };
-        let mut whole = Tree::default();
-        for part in parts {
-            for node in part.map_err(|fault| fault.in_group(name))?.nodes {
-                whole.push(node);
-            }
-        }
+        let whole = in_shares(shares, threads, reduce).map_err(|fault| fault.in_group(name))?;
         let mut sums = whole.total();
         let count = |given: bool| if given { sums.w_count } else { 0.0 };
         let (g, g2, u, d) = (
@@ -244,6 +248,7 @@ impl Sums {
             count(piece.preconditioner.is_some()),
         );
         (sums.g_count, sums.g2_count, sums.u_count, sums.d_count) = (g, g2, u, d);
+        sums.check_finite(name)?;
         Ok(sums)
     }
 
@@ -502,6 +507,13 @@ impl Tree {
         self.nodes.push(node);
     }
 
+    /// Appends what lies to the right.
+    fn append(&mut self, right: Self) {
+        for node in right.nodes {
+            self.push(node);
+        }
+    }
+
     fn total(&self) -> Sums {
         let mut total = Sums::default();
         for node in self.nodes.iter().rev() {
@@ -513,20 +525,242 @@ impl Tree {
     }
 }
 
+/// Elements below which a thread costs more than it saves.
+const WORTH_A_THREAD: usize = 1 << 16;
+
+/// Elements in a share of the work: a power of two, small enough that a thread which others hold
+/// up leaves its shares to the rest.
+fn share(len: usize, threads: NonZeroUsize) -> usize {
+    if threads.get() == 1 {
+        return 1 << (usize::BITS - 1);
+    }
+    (len / threads.get() / 8)
+        .max(WORTH_A_THREAD)
+        .checked_next_power_of_two()
+        .unwrap_or(1 << (usize::BITS - 1))
+}
+
+/// The trees of all shares side by side, or the fault of the first share that has one.
+fn in_shares(
+    shares: usize,
+    threads: NonZeroUsize,
+    reduce: impl Fn(usize) -> Result<Tree, Fault> + Sync,
+) -> Result<Tree, Fault> {
+    if threads.get() == 1 || shares < 2 {
+        let mut whole = Tree::default();
+        for index in 0..shares {
+            whole.append(reduce(index)?);
+        }
+        return Ok(whole);
+    }
+    let next = AtomicUsize::new(0);
+    // Shares are taken in ascending order: when one has a fault, all before it are taken.
+    let mut parts: Vec<(usize, Result<Tree, Fault>)> =
+        side_by_side(threads.get().min(shares), || {
+            let mut parts = Vec::new();
+            loop {
+                let index = next.fetch_add(1, Ordering::Relaxed);
+                if index >= shares {
+                    return parts;
+                }
+                let part = reduce(index);
+                if part.is_err() {
+                    next.store(shares, Ordering::Relaxed);
+                }
+                parts.push((index, part));
+            }
+        });
+    parts.sort_unstable_by_key(|(index, _)| *index);
+    let mut whole = Tree::default();
+    for (_, part) in parts {
+        whole.append(part?);
+    }
+    Ok(whole)
+}
+
+/// Does the same on that many threads of rayon's pool.
+#[cfg(feature = "rayon")]
+fn side_by_side<T: Send>(threads: usize, work: impl Fn() -> Vec<T> + Sync) -> Vec<T> {
+    use rayon::prelude::*;
+    (0..threads)
+        .into_par_iter()
+        .with_max_len(1)
+        .flat_map_iter(|_| work())
+        .collect()
+}
+
+/// Does the same on that many threads.
+#[cfg(not(feature = "rayon"))]
+fn side_by_side<T: Send>(threads: usize, work: impl Fn() -> Vec<T> + Sync) -> Vec<T> {
+    std::thread::scope(|scope| {
+        let handles: Vec<_> = (1..threads).map(|_| scope.spawn(&work)).collect();
+        let mut all = work();
+        for handle in handles {
+            match handle.join() {
+                Ok(part) => all.extend(part),
+                // A panic in the pass is a bug of ours: let it surface as one.
+                Err(panic) => std::panic::resume_unwind(panic),
+            }
+        }
+        all
+    })
+}
+
+/// The streams of a piece as they lie in memory, where a kernel can read them so.
+#[derive(Debug, Clone, Copy)]
+enum Run<'a> {
+    F32([&'a [f32]; 3]),
+    F64([&'a [f64]; 3]),
+    Bf16([&'a [u16]; 3]),
+}
+
+impl<'a> Run<'a> {
+    fn of(piece: &Piece<'a>) -> Option<(Self, Shape)> {
+        if piece.preconditioner.is_some() {
+            return None;
+        }
+        let (g, t, shape) = match (piece.gradient, piece.previous, piece.second, piece.update) {
+            (None, None, None, None) => (piece.weights, piece.weights, Shape::Weights),
+            (Some(g), None, None, None) => (g, piece.weights, Shape::Gradient),
+            (Some(g), Some(t), None, None) => (g, t, Shape::Previous),
+            (Some(g), None, Some(t), None) => (g, t, Shape::Second),
+            (Some(g), None, None, Some(t)) => (g, t, Shape::Update),
+            _ => return None,
+        };
+        let run = match (piece.weights, g, t) {
+            (View::F32(w), View::F32(g), View::F32(t)) => Self::F32([w, g, t]),
+            (View::F64(w), View::F64(g), View::F64(t)) => Self::F64([w, g, t]),
+            (View::Bf16(w), View::Bf16(g), View::Bf16(t)) => Self::Bf16([w, g, t]),
+            _ => return None,
+        };
+        Some((run, shape))
+    }
+
+    /// The sums of a complete subtree, if they are finite.
+    fn sums(
+        &self,
+        instructions: Instructions,
+        shape: Shape,
+        from: usize,
+        len: usize,
+    ) -> Option<Sums> {
+        let range = from..from + len;
+        let found = match self {
+            Self::F32(all) => {
+                kernel::reduce::<kernel::F32>(instructions, shape, all.map(|x| &x[range.clone()]))
+            }
+            Self::F64(all) => {
+                kernel::reduce::<kernel::F64>(instructions, shape, all.map(|x| &x[range.clone()]))
+            }
+            Self::Bf16(all) => {
+                kernel::reduce::<kernel::Bf16>(instructions, shape, all.map(|x| &x[range.clone()]))
+            }
+        };
+        found
+            .iter()
+            .all(|sum| sum.is_finite())
+            .then(|| named(shape, len as f64, found))
+    }
+}
+
+/// What a kernel found, under the names that the fields have.
+fn named(shape: Shape, count: f64, [w_w, w_g, g_g, a, b, c]: [f64; SUMS]) -> Sums {
+    let sums = Sums {
+        w_count: count,
+        w_w,
+        w_g,
+        g_g,
+        ..Sums::default()
+    };
+    match shape {
+        Shape::Weights | Shape::Gradient => sums,
+        Shape::Previous => Sums {
+            step_count: count,
+            step_step: a,
+            previous_step: b,
+            g_step: c,
+            ..sums
+        },
+        Shape::Second => Sums {
+            noise: a,
+            g_g2: b,
+            w_g2: c,
+            ..sums
+        },
+        Shape::Update => Sums {
+            w_u: a,
+            u_u: b,
+            g_u: c,
+            ..sums
+        },
+    }
+}
+
 /// The streams of one leaf, widened.
 #[derive(Debug, Clone)]
 struct Tile {
     w: Vec<f64>,
     g: Vec<f64>,
+    previous: Vec<f64>,
     g2: Vec<f64>,
     u: Vec<f64>,
     d: Vec<f64>,
+}
+
+impl Tile {
+    /// The sums of the first `fill` positions, over the streams that are there.
+    fn sums(&mut self, instructions: Instructions, fill: usize) -> Sums {
+        let padded = fill.next_multiple_of(STEP);
+        for stream in [
+            &mut self.w,
+            &mut self.g,
+            &mut self.previous,
+            &mut self.g2,
+            &mut self.u,
+        ] {
+            if let Some(beyond) = stream.get_mut(fill..padded) {
+                beyond.fill(0.0);
+            }
+        }
+        let (Some(w), Some(g)) = (self.w.first_chunk(), self.g.first_chunk()) else {
+            return Sums::default();
+        };
+        let count = fill as f64;
+        let optional = [
+            (self.previous.first_chunk(), Shape::Previous),
+            (self.g2.first_chunk(), Shape::Second),
+            (self.u.first_chunk(), Shape::Update),
+        ];
+        let mut given = optional
+            .into_iter()
+            .filter_map(|(stream, shape)| Some((stream?, shape)))
+            .map(|(t, shape)| {
+                let found = kernel::tile(instructions, shape, [w, g, t], fill);
+                named(shape, count, found)
+            });
+        let Some(mut sums) = given.next() else {
+            let found = kernel::tile(instructions, Shape::Gradient, [w, g, w], fill);
+            return named(Shape::Gradient, count, found);
+        };
+        for more in given {
+            // The sums of weights and gradient are in every one of them.
+            sums.merge(&Sums {
+                w_count: 0.0,
+                w_w: 0.0,
+                w_g: 0.0,
+                g_g: 0.0,
+                ..more
+            });
+        }
+        sums
+    }
 }
 
 /// Numbers of elements that came with each optional stream.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 struct Given {
     gradient: usize,
+    previous: usize,
     second: usize,
     update: usize,
     preconditioner: usize,
@@ -546,14 +780,16 @@ pub(crate) struct Accumulator {
     count: usize,
     /// Some element came as f64, so that history must be kept as f64.
     pub(crate) wide: bool,
+    instructions: Instructions,
 }
 
 impl Default for Accumulator {
     fn default() -> Self {
         Self {
             tile: Tile {
-                w: vec![0.0; LEAF],
-                g: vec![0.0; LEAF],
+                w: Vec::new(),
+                g: Vec::new(),
+                previous: Vec::new(),
                 g2: Vec::new(),
                 u: Vec::new(),
                 d: Vec::new(),
@@ -567,6 +803,7 @@ impl Default for Accumulator {
             spans: Vec::with_capacity(8),
             count: 0,
             wide: false,
+            instructions: Instructions::default(),
         }
     }
 }
@@ -581,6 +818,13 @@ impl Accumulator {
         self.spans.clear();
         self.count = 0;
         self.wide = false;
+        // What a step does not bring is not there, whatever the last one brought.
+        let Tile {
+            previous, g2, u, d, ..
+        } = &mut self.tile;
+        for optional in [previous, g2, u, d] {
+            optional.clear();
+        }
     }
 
     /// Elements taken so far.
@@ -591,6 +835,12 @@ impl Accumulator {
     /// The position after the last element.
     pub(crate) fn position(&self) -> usize {
         self.start + self.fill
+    }
+
+    /// How many elements came with previous weights, where only some did.
+    pub(crate) fn partly_previous(&self) -> Option<usize> {
+        let given = self.given.previous;
+        (given != 0 && given != self.count).then_some(given)
     }
 
     /// First position, and one past the last, if the spans cover what lies between them.
@@ -620,18 +870,42 @@ impl Accumulator {
             self.start = at;
         }
         self.wide |= piece.is_wide();
+        let run = Run::of(piece);
         let mut done = 0;
         while done < len {
+            if let Some((run, shape)) = run
+                && self.fill == 0
+                && let Some(level) = self.subtree(len - done, history.as_deref_mut())
+                && let Some(sums) = run.sums(self.instructions, shape, skip + done, LEAF << level)
+            {
+                self.tree.push(Node {
+                    index: (self.start / LEAF) >> level,
+                    level,
+                    sums,
+                });
+                self.start += LEAF << level;
+                done += LEAF << level;
+                continue;
+            }
             // Up to the next leaf boundary of the group.
             let room = LEAF - self.position() % LEAF;
             let take = room.min(len - done);
             let (from, to) = (self.fill, self.fill + take);
             let source = skip + done;
+            self.tile.w.resize(LEAF, 0.0);
+            self.tile.g.resize(LEAF, 0.0);
             piece.weights.widen(source, &mut self.tile.w[from..to]);
             match piece.gradient {
                 Some(view) => view.widen(source, &mut self.tile.g[from..to]),
                 None => self.tile.g[from..to].fill(0.0),
             }
+            widen_optional(
+                piece.previous,
+                source,
+                &mut self.tile.previous,
+                from..to,
+                0.0,
+            );
             widen_optional(piece.second, source, &mut self.tile.g2, from..to, 0.0);
             widen_optional(piece.update, source, &mut self.tile.u, from..to, 0.0);
             widen_optional(
@@ -649,6 +923,7 @@ impl Accumulator {
         }
         self.count += len;
         self.given.gradient += if piece.gradient.is_some() { len } else { 0 };
+        self.given.previous += if piece.previous.is_some() { len } else { 0 };
         self.given.second += if piece.second.is_some() { len } else { 0 };
         self.given.update += if piece.update.is_some() { len } else { 0 };
         self.given.preconditioner += if piece.preconditioner.is_some() {
@@ -663,32 +938,28 @@ impl Accumulator {
         Ok(())
     }
 
+    /// The level of the largest complete subtree of the summation tree that begins here, lies in
+    /// the coming `len` elements and holds no leaf that history follows; none where not even one
+    /// leaf does.
+    fn subtree(&self, len: usize, history: Option<&mut History>) -> Option<u32> {
+        let leaf = self.start / LEAF;
+        if !self.start.is_multiple_of(LEAF) {
+            return None;
+        }
+        let free = history.map_or(usize::MAX, |history| history.unfollowed(leaf));
+        let level = (len / LEAF).min(free).checked_ilog2()?;
+        Some(level.min(leaf.trailing_zeros()).min(BLOCK_LEVEL))
+    }
+
     /// Reduces what the tile holds and moves to the next position.
     pub(crate) fn flush(&mut self, history: Option<&mut History>) -> Result<(), Fault> {
         let fill = self.fill;
         if fill == 0 {
             return Ok(());
         }
+        let mut sums = self.tile.sums(self.instructions, fill);
         let (w, g) = (&self.tile.w[..fill], &self.tile.g[..fill]);
-        let mut sums = Sums {
-            w_count: fill as f64,
-            w_w: dot(w, w),
-            w_g: dot(w, g),
-            g_g: dot(g, g),
-            ..Sums::default()
-        };
-        if self.tile.g2.len() == LEAF {
-            let g2 = &self.tile.g2[..fill];
-            sums.noise = lanes(g, g2, |a, b| (a - b) * (a - b));
-            sums.g_g2 = dot(g, g2);
-            sums.w_g2 = dot(w, g2);
-        }
-        if self.tile.u.len() == LEAF {
-            let u = &self.tile.u[..fill];
-            sums.w_u = dot(w, u);
-            sums.u_u = dot(u, u);
-            sums.g_u = dot(g, u);
-        }
+        let previous = self.tile.previous.get(..fill);
         let (g2, d) = (self.tile.g2.get(..fill), self.tile.d.get(..fill));
         if let Some(d) = d {
             if let Some(&value) = d.iter().find(|&&d| d <= 0.0) {
@@ -717,7 +988,14 @@ impl Accumulator {
             }
         }
         if let Some(history) = history {
-            history.visit(self.start, &Leaf { w, g, g2, d }, &mut sums);
+            let leaf = Leaf {
+                w,
+                g,
+                previous,
+                g2,
+                d,
+            };
+            history.visit(self.instructions, self.start, &leaf, &mut sums);
         }
         if !sums.to_array().iter().all(|x| x.is_finite()) {
             return Err(self.fault());
@@ -737,6 +1015,7 @@ impl Accumulator {
         let streams = [
             ("weights", &self.tile.w),
             ("gradient", &self.tile.g),
+            ("previous weights", &self.tile.previous),
             ("second gradient", &self.tile.g2),
             ("update", &self.tile.u),
             ("preconditioner", &self.tile.d),
@@ -804,8 +1083,7 @@ pub(crate) fn lanes(a: &[f64], b: &[f64], f: impl Fn(f64, f64) -> f64) -> f64 {
     for (lane, (&a, &b)) in a_rest.iter().zip(b_rest).enumerate() {
         partial[lane] += f(a, b);
     }
-    let [a, b, c, d, e, f, g, h] = partial;
-    ((a + b) + (c + d)) + ((e + f) + (g + h))
+    kernel::total(partial)
 }
 
 /// Σ a b / d.
@@ -823,6 +1101,7 @@ pub(crate) fn inverse_weighted(a: &[f64], b: &[f64], d: &[f64]) -> f64 {
 pub(crate) struct Leaf<'a> {
     pub(crate) w: &'a [f64],
     pub(crate) g: &'a [f64],
+    pub(crate) previous: Option<&'a [f64]>,
     pub(crate) g2: Option<&'a [f64]>,
     pub(crate) d: Option<&'a [f64]>,
 }

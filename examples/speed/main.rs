@@ -12,6 +12,8 @@
 mod baseline;
 #[path = "../common/mod.rs"]
 mod common;
+mod limit;
+mod pass;
 mod row;
 mod window;
 
@@ -50,7 +52,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         Effort::Full
     };
     let mut rows = Vec::new();
-    for row in window::rows(effort)? {
+    for row in pass::rows(effort)?.into_iter().chain(window::rows(effort)?) {
         print(&row);
         rows.push(row);
     }

@@ -23,6 +23,7 @@ mod gas;
 mod noise;
 mod optimizers;
 #[cfg(feature = "statistics")]
+mod pass;
 mod phase_transition;
 mod report;
 mod systems;
