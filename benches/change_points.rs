@@ -1,6 +1,10 @@
 //! Exact segmentation beside the full dynamic programme, and one step of the online detectors.
 //!
-//! Series have a step every 500 elements. The dynamic programme is O(n²) and stands where it ends in time.
+//! Series have a step every 500 elements, or none. The dynamic programme is O(n²): at 10⁵ elements a
+//! call takes some five seconds, and ten are made.
+
+#[path = "../examples/speed/baseline.rs"]
+mod baseline;
 
 use std::hint::black_box;
 
@@ -34,20 +38,29 @@ fn segmentation(c: &mut Criterion) {
         group.bench_with_input(BenchmarkId::new("pelt", n), &series, |b, x| {
             b.iter(|| pelt(black_box(x), &config));
         });
-        if n <= 10_000 {
-            group.bench_with_input(
-                BenchmarkId::new("optimal_partitioning", n),
-                &series,
-                |b, x| {
-                    b.iter(|| optimal_partitioning(black_box(x), &config));
-                },
-            );
-        }
-        // The worst case of pruning: nothing changes.
-        if n <= 10_000 {
-            let quiet = steps(n, n + 1);
-            group.bench_with_input(BenchmarkId::new("pelt, no change", n), &quiet, |b, x| {
+        group.bench_with_input(
+            BenchmarkId::new("optimal_partitioning", n),
+            &series,
+            |b, x| {
+                b.iter(|| optimal_partitioning(black_box(x), &config));
+            },
+        );
+        // The worst case of pruning by inequality alone: nothing changes.
+        let quiet = steps(n, n + 1);
+        for (name, cost) in [("mean", Cost::Mean), ("variance", Cost::MeanAndVariance)] {
+            if n > 10_000 && cost != Cost::Mean {
+                continue;
+            }
+            let config = PeltConfig::new(cost).penalty(Penalty::Mbic);
+            let id = BenchmarkId::new(format!("pelt, no change, {name}"), n);
+            group.bench_with_input(id, &quiet, |b, x| {
                 b.iter(|| pelt(black_box(x), &config));
+            });
+        }
+        if n == 1_000 {
+            let penalty = 3.0 * (n as f64).ln();
+            group.bench_with_input(BenchmarkId::new("literal programme", n), &series, |b, x| {
+                b.iter(|| baseline::optimal_partitioning(black_box(x), penalty));
             });
         }
     }

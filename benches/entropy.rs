@@ -2,23 +2,29 @@
 //!
 //! * `push`: one snapshot into a full window, that is one row of the matrix of distances;
 //! * `estimate`: geodesic caps, k = 4, with error bar, spread and autocorrelation, from the matrix;
-//! * `from scratch`: what the same numbers cost without the window: every pair's distance again, each
-//!   once, in cache-sized blocks, from f64. It is measured on 200 snapshots and multiplied by 25.
+//! * `followed`: the same estimate after a push, where neighbours are followed;
+//! * `cold`: a window filled at once, and an estimate;
+//! * `published`: the entropy of arXiv 2511.07308 as published, by hyperspherical angles and the
+//!   nearest neighbour among them, measured on 200 snapshots (on all of them in three dimensions).
 //!
-//! `cargo bench --bench entropy`; about two minutes, and 0.7 GB for d = 100 000.
+//! `cargo bench --features simd --bench entropy`; some minutes, and 1.2 GB for d = 100 000.
 #![allow(missing_docs, reason = "criterion_group makes a public function")]
 
+#[path = "../examples/speed/baseline.rs"]
+mod baseline;
+
 use std::hint::black_box;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use criterion::{Criterion, criterion_group, criterion_main};
+use thermograd::View;
 use thermograd::entropy::{
-    Neighbors, Points, Sampling, SnapshotWindow, WindowConfig, gaussian, geodesic_cap, ledoit_wolf,
+    Neighbors, Sampling, SnapshotWindow, Space, WindowConfig, gaussian, geodesic_cap, ledoit_wolf,
 };
 use thermograd::systems::Random;
 
 const SNAPSHOTS: usize = 1000;
-const COMPARED: u32 = 200;
+const COMPARED: usize = 200;
 
 fn snapshots(d: usize) -> Vec<Vec<f32>> {
     let mut random = Random::new(1);
@@ -54,16 +60,33 @@ fn window(c: &mut Criterion) {
             let neighbors = Neighbors::new(4).independent();
             b.iter(|| geodesic_cap(&black_box(&window).distances(), neighbors));
         });
-        let few = rows.iter().take(COMPARED as usize).flatten();
-        let few = Points::new(few.map(|&x| f64::from(x)).collect(), d).expect("finite numbers");
-        group.bench_function("from scratch", |b| {
-            b.iter_custom(|iterations| {
-                let start = Instant::now();
-                for _ in 0..iterations {
-                    black_box(black_box(&few).distances()).expect("a small matrix");
-                }
-                start.elapsed() * (1000 / COMPARED).pow(2)
+        let neighbors = Neighbors::new(4).independent();
+        let config = WindowConfig::new(SNAPSHOTS).follow(Space::Directions, neighbors);
+        let mut window = SnapshotWindow::new(config).expect("a thousand is allowed");
+        let all = || (0..).zip(&rows).map(|(step, row)| (step, View::F32(row)));
+        window.push_all(all()).expect("finite numbers");
+        let mut step = SNAPSHOTS;
+        group.bench_function("followed", |b| {
+            b.iter(|| {
+                step += 1;
+                let pushed = window.push(step as u64, &rows[step % SNAPSHOTS]);
+                (pushed, geodesic_cap(&window.distances(), neighbors))
             });
+        });
+        drop(window);
+        if d <= 10_000 {
+            group.bench_function("cold", |b| {
+                b.iter(|| {
+                    let window = SnapshotWindow::new(WindowConfig::new(SNAPSHOTS));
+                    let mut window = window.expect("a thousand is allowed");
+                    window.push_all(all()).expect("finite numbers");
+                    geodesic_cap(&window.distances(), neighbors)
+                });
+            });
+        }
+        let few = if d == 3 { &rows } else { &rows[..COMPARED] };
+        group.bench_function(format!("published, N={}", few.len()), |b| {
+            b.iter(|| baseline::published_entropy(black_box(few)));
         });
         group.finish();
     }

@@ -1,5 +1,8 @@
 //! Burn-in detection against the literal algorithm, and the autocorrelation by both ways.
 
+#[path = "../examples/speed/baseline.rs"]
+mod baseline;
+
 use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
@@ -19,35 +22,6 @@ fn series(n: usize) -> Vec<f64> {
             x + 8.0 * (-(t as f64) / 100.0).exp()
         })
         .collect()
-}
-
-/// pymbar's `detect_equilibration(fast=True)`: for every start a mean, a variance and a loop over
-/// lags until the correlation crosses zero.
-fn literal(series: &[f64]) -> (usize, f64) {
-    let mut best = (0, f64::NEG_INFINITY);
-    for start in 0..series.len().saturating_sub(1) {
-        let x = &series[start..];
-        let n = x.len();
-        let mean = x.iter().sum::<f64>() / n as f64;
-        let d: Vec<f64> = x.iter().map(|x| x - mean).collect();
-        let variance = d.iter().map(|d| d * d).sum::<f64>() / n as f64;
-        let (mut g, mut t, mut gap) = (1.0, 1, 1_usize);
-        while t < n - 1 {
-            let sum: f64 = d.iter().zip(&d[t..]).map(|(a, b)| a * b).sum();
-            let c = sum / ((n - t) as f64 * variance);
-            if c <= 0.0 && t > 3 {
-                break;
-            }
-            g += 2.0 * c * (1.0 - t as f64 / n as f64) * gap as f64;
-            t += gap;
-            gap += 1;
-        }
-        let size = (n + 1) as f64 / g.max(1.0);
-        if size > best.1 {
-            best = (start, size);
-        }
-    }
-    best
 }
 
 fn burn_in(c: &mut Criterion) {
@@ -77,7 +51,7 @@ fn burn_in(c: &mut Criterion) {
         // The literal loop takes half a minute a call at 100 000.
         if n <= 10_000 {
             group.bench_with_input(BenchmarkId::new("literal, sparse lags", n), &x, |b, x| {
-                b.iter(|| literal(black_box(x)));
+                b.iter(|| baseline::pymbar_equilibration(black_box(x)));
             });
         }
     }

@@ -9,6 +9,7 @@
     reason = "a program that answers on its terminal"
 )]
 
+mod baseline;
 #[path = "../common/mod.rs"]
 mod common;
 mod limit;

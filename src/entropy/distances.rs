@@ -20,48 +20,19 @@
 //! |\hat w_i - \hat w_j|^2 = \frac{D_{ij} - (r_i - r_j)^2}{r_i r_j} .
 //! ```
 //!
-//! The difference `r_i` − `r_j` is taken between squared norms held in twice the working precision. It
-//! loses digits all the same where the radius moves far more than the direction: about as many as
+//! The radii `r_i` are roots of squared norms, both held in twice the working precision, and so is their
+//! difference. It loses digits all the same where the radius moves far more than the direction: about as many as
 //! (`r_i` − `r_j)²` exceeds the squared chord by.
 
 use std::borrow::Cow;
 
+use super::knn::Neighbors;
+use super::rows::{Rows, each_against_earlier};
+use super::tracker::{self, Radii, Space, Tracker};
 use crate::{Error, Reading, Reason};
 
 /// The most entries any matrix here may have: 2²⁹ f64, 4 GiB.
 const MOST_ENTRIES: usize = 1 << 29;
-
-/// Σ (a − b)² of two equally long pieces, the differences taken in f64.
-///
-/// Eight running sums: enough for the processor to overlap its additions, and an order of summation
-/// that is the same on every machine.
-macro_rules! squared_distance {
-    ($name:ident, $scalar:ty) => {
-        pub(super) fn $name(a: &[$scalar], b: &[$scalar]) -> f64 {
-            let (a, a_rest) = a.as_chunks::<8>();
-            let (b, b_rest) = b.as_chunks::<8>();
-            let mut sums = [0.0_f64; 8];
-            for (x, y) in a.iter().zip(b) {
-                for lane in 0..8 {
-                    let difference = f64::from(x[lane]) - f64::from(y[lane]);
-                    sums[lane] += difference * difference;
-                }
-            }
-            let mut rest = 0.0;
-            for (&x, &y) in a_rest.iter().zip(b_rest) {
-                let difference = f64::from(x) - f64::from(y);
-                rest += difference * difference;
-            }
-            fold(sums) + rest
-        }
-    };
-}
-squared_distance!(squared_distance_f32, f32);
-squared_distance!(squared_distance_f64, f64);
-
-fn fold(s: [f64; 8]) -> f64 {
-    ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7]))
-}
 
 /// A sum carried in twice the working precision (Knuth's exact addition).
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -82,11 +53,31 @@ impl Twofold {
         self.high + self.low
     }
 
-    fn minus(self, other: Self) -> f64 {
-        (self.high - other.high) + (self.low - other.low)
+    pub(super) const fn new(high: f64, low: f64) -> Self {
+        Self { high, low }
     }
 
-    fn plus(mut self, other: Self) -> Self {
+    pub(super) const fn parts(self) -> (f64, f64) {
+        (self.high, self.low)
+    }
+
+    /// The root of a sum, and what rounding took from it; zeros of what is not positive.
+    pub(super) fn root(self) -> (f64, f64) {
+        let root = self.value().max(0.0).sqrt();
+        if root == 0.0 {
+            return (0.0, 0.0);
+        }
+        // root² in two parts (Dekker), the factor being split into halves of 26 bits.
+        let large = root * 134_217_729.0;
+        let upper = large - (large - root);
+        let lower = root - upper;
+        let square = root * root;
+        let missing = ((upper * upper - square) + 2.0 * upper * lower) + lower * lower;
+        let left = ((self.high - square) - missing) + self.low;
+        (root, left / (2.0 * root))
+    }
+
+    pub(super) fn plus(mut self, other: Self) -> Self {
         self.add(other.high);
         self.low += other.low;
         self
@@ -118,6 +109,18 @@ pub struct Distances<'a> {
     norms: Option<Cow<'a, [Twofold]>>,
     steps: Cow<'a, [u64]>,
     projected: Option<usize>,
+    tracked: Tracked<'a>,
+}
+
+/// The neighbours that a window has followed, if any: they are in the matrix too, so that they make
+/// no difference between two.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Tracked<'a>(pub(super) Option<&'a Tracker>);
+
+impl PartialEq for Tracked<'_> {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
 }
 
 /// Where a window's snapshots lie in its matrix: `len` of `slots`, from `first` on and around.
@@ -177,8 +180,10 @@ impl<'a> Distances<'a> {
         steps: &'a [u64],
         dimension: usize,
         projected: Option<usize>,
+        tracked: Tracked<'a>,
     ) -> Self {
         Self {
+            tracked,
             matrix: Cow::Borrowed(matrix),
             stride: ring.slots,
             first: ring.first,
@@ -255,6 +260,7 @@ impl<'a> Distances<'a> {
             norms: norms.map(Cow::Owned),
             steps: Cow::Owned(provenance.steps),
             projected: provenance.projected,
+            tracked: Tracked(None),
         })
     }
 
@@ -333,6 +339,7 @@ impl<'a> Distances<'a> {
             norms: norms.map(Cow::Owned),
             steps: Cow::Owned(self.steps()),
             projected: self.projected,
+            tracked: Tracked(None),
         }
     }
 
@@ -430,7 +437,26 @@ impl<'a> Distances<'a> {
                 .map(|norms| Cow::Owned(kept.iter().map(|&i| norms[self.slot(i)]).collect())),
             steps: Cow::Owned(kept.iter().map(|&i| self.steps[self.slot(i)]).collect()),
             projected: self.projected,
+            tracked: Tracked(None),
         }
+    }
+
+    /// The neighbours, where just these have been followed.
+    pub(super) fn tracker(
+        &self,
+        space: Space,
+        neighbors: Neighbors,
+    ) -> Option<(&Tracker, tracker::Ring<'_>)> {
+        let tracker = self.tracked.0?;
+        let ring = tracker::Ring {
+            matrix: &self.matrix,
+            norms: self.norms.as_deref()?,
+            slots: self.slots,
+            first: self.first,
+            len: self.len,
+            dimension: self.dimension,
+        };
+        tracker.answers(space, neighbors).then_some((tracker, ring))
     }
 
     const fn slot(&self, i: usize) -> usize {
@@ -482,27 +508,19 @@ impl<'a> Distances<'a> {
         let Some(norms) = self.norms.as_ref() else {
             return Reading::Undefined(Reason::Missing("the norm of snapshots"));
         };
-        let squares: Vec<Twofold> = (0..self.len).map(|i| norms[self.slot(i)]).collect();
-        let radii: Vec<f64> = squares.iter().map(|s| s.value().max(0.0).sqrt()).collect();
-        if radii.iter().any(|&r| r < 1e-70) {
+        let Some(radii) = Radii::of((0..self.len).map(|i| norms[self.slot(i)])) else {
             return Reading::Undefined(Reason::Degenerate(
                 "a snapshot of norm zero has no direction",
             ));
-        }
+        };
         let n = self.len;
-        let inverse: Vec<f64> = radii.iter().map(|r| 1.0 / r).collect();
-        let mut matrix = Vec::with_capacity(n * n);
-        for i in 0..n {
+        let mut matrix = vec![0.0; n * n];
+        for (i, row) in matrix.chunks_exact_mut(n.max(1)).enumerate() {
             let (old, new) = self.row(i);
-            let (own, radius, scale) = (squares[i], radii[i], inverse[i]);
-            let others = squares.iter().zip(&radii).zip(&inverse);
-            matrix.extend(old.iter().chain(new).zip(others).map(
-                |(squared, ((&other, r), inverse))| {
-                    let apart = own.minus(other) / (radius + r);
-                    ((squared - apart * apart) * (scale * inverse)).clamp(0.0, 4.0)
-                },
-            ));
-            matrix[i * n + i] = 0.0;
+            let (before, after) = row.split_at_mut(old.len());
+            radii.chords(i, 0..old.len(), old, before);
+            radii.chords(i, old.len()..n, new, after);
+            row[i] = 0.0;
         }
         let unit = Twofold {
             high: 1.0,
@@ -518,6 +536,7 @@ impl<'a> Distances<'a> {
             norms: Some(Cow::Owned(vec![unit; n])),
             steps: Cow::Owned(self.steps()),
             projected: self.projected,
+            tracked: Tracked(None),
         })
     }
 
@@ -620,20 +639,16 @@ impl Points {
         let n = self.len();
         check_entries(n)?;
         let mut matrix = vec![0.0; n * n];
-        // Blocks of points that stay in cache while all others stream past them.
-        let block = (32_768 / self.dimension).max(1);
-        let rows: Vec<&[f64]> = self.iter().collect();
-        for start in (0..n).step_by(block) {
-            let end = n.min(start + block);
-            for i in start..n {
-                for j in start..end.min(i) {
-                    let d = squared_distance_f64(rows[i], rows[j]);
-                    matrix[i * n + j] = d;
-                    matrix[j * n + i] = d;
-                }
-            }
-        }
-        let norms = rows.iter().map(|row| squared_norm(row)).collect();
+        let doubles = Rows {
+            flat: &self.rows,
+            width: self.dimension,
+        };
+        let order: Vec<usize> = (0..n).collect();
+        each_against_earlier(Rows::NONE, doubles, &order, 0, |later, earlier, squared| {
+            matrix[later * n + earlier] = squared;
+            matrix[earlier * n + later] = squared;
+        });
+        let norms = self.iter().map(squared_norm).collect();
         Ok(Distances {
             matrix: Cow::Owned(matrix),
             stride: n,
@@ -644,6 +659,7 @@ impl Points {
             norms: Some(Cow::Owned(norms)),
             steps: Cow::Owned((0..n as u64).collect()),
             projected: None,
+            tracked: Tracked(None),
         })
     }
 }

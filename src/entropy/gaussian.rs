@@ -152,6 +152,75 @@ pub fn gaussian(distances: &Distances<'_>, sampling: Sampling) -> Reading<Entrop
     Reading::Ready(context.estimate(Estimator::Gaussian, None, value, std_error))
 }
 
+/// ln of the pseudo-determinant of the sample covariance: of the product of its eigenvalues that
+/// are not zero by construction, min(d, N − 1) of them. In ln of (parameter²) to that power.
+///
+/// For N ≤ d the covariance has rank N − 1, and no eigenvalue need be found: with w₀ any one of the
+/// snapshots,
+///
+/// ```math
+/// \operatorname{pdet} \hat C = \frac{\det G}{N (N-1)^{N-1}}, \qquad
+/// G_{ij} = (w_i - w_0) \cdot (w_j - w_0) = \tfrac12 (D_{i0} + D_{j0} - D_{ij}),
+/// ```
+///
+/// since both sides are the squared volume of the simplex of snapshots times ((N − 1)!)². It is a
+/// volume of the seen directions: comparable between clouds of one N. Undefined where snapshots are
+/// linearly dependent; takes N³/3 operations.
+///
+/// ```
+/// use thermograd::entropy::{Points, ln_pseudo_determinant};
+/// // Two points a distance 2 apart: variance 2 in one direction of three.
+/// let points = Points::new(vec![0., 0., 0., 0., 2., 0.], 3)?;
+/// let ln = ln_pseudo_determinant(&points.distances()?);
+/// assert!((ln.ready().unwrap() - 2_f64.ln()).abs() < 1e-15);
+/// # Ok::<(), thermograd::Error>(())
+/// ```
+pub fn ln_pseudo_determinant(distances: &Distances<'_>) -> Reading<f64> {
+    let (n, d) = (distances.len(), distances.dimension());
+    if n < 2 {
+        return Reading::Pending {
+            seen: n as u64,
+            needed: 2,
+        };
+    }
+    let (means, grand) = distances.row_means();
+    if let Some(reason) = unusable(grand) {
+        return Reading::Undefined(reason);
+    }
+    let dof = (n - 1) as f64;
+    let ln = if n <= d {
+        // The snapshot in the middle of the others loses the fewest digits.
+        let central = |a: &usize, b: &usize| means[*a].total_cmp(&means[*b]);
+        let origin = (0..n).min_by(central).unwrap_or(0);
+        let others: Vec<usize> = (0..n).filter(|&i| i != origin).collect();
+        let products = |i: usize, j: usize| {
+            let (i, j) = (others[i], others[j]);
+            let far = distances.entry(i, origin) + distances.entry(j, origin);
+            0.5 * (far - distances.entry(i, j))
+        };
+        ln_determinant(DMatrix::from_fn(n - 1, n - 1, products)).map(|ln| ln - (n as f64).ln())
+    } else {
+        Factor::of(distances)
+            .filter(|factor| factor.rank() == d)
+            .and_then(|factor| ln_determinant(factor.0.tr_mul(&factor.0)))
+    };
+    ln.map_or(
+        Reading::Undefined(Reason::Degenerate("linearly dependent snapshots")),
+        |ln| Reading::Ready(ln - d.min(n - 1) as f64 * dof.ln()),
+    )
+}
+
+/// ln det of a symmetric matrix; `None` where it is singular to rounding or not positive.
+fn ln_determinant(matrix: DMatrix<f64>) -> Option<f64> {
+    let largest = matrix.diagonal().max();
+    let cholesky = Cholesky::new(matrix)?;
+    let pivots = cholesky.l_dirty().diagonal();
+    pivots
+        .iter()
+        .all(|x| x * x > RANK_TOLERANCE * largest)
+        .then(|| cholesky.ln_determinant())
+}
+
 /// What Ledoit and Wolf make of a sample covariance.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]

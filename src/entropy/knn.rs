@@ -35,8 +35,9 @@ use super::distances::{Distances, Points};
 use super::estimate::{
     Caveat, EntropyEstimate, Estimator, LEAST_INDEPENDENT, LEAST_PER_DIMENSION, Scaling, Validity,
 };
-use super::sphere::{Caps, ln_ball};
-use super::spread::{LEAST_N_EFF, spread, whole};
+use super::sphere::ln_ball;
+use super::spread::{LEAST_N_EFF, Spread, spread, whole};
+use super::tracker::{Among, Ring, Space, Tracker, Volumes};
 use crate::{Error, Estimate, Reading, Reason};
 
 /// Blocks of a trajectory for the error bar.
@@ -96,6 +97,15 @@ impl Neighbors {
         self.k
     }
 
+    /// Neighbours that are this near in time are passed over.
+    pub(super) const fn excluded(&self) -> usize {
+        self.excluded
+    }
+
+    pub(super) const fn is_independent(&self) -> bool {
+        self.independent
+    }
+
     pub(super) const fn with_k(mut self, k: usize) -> Self {
         self.k = k;
         self
@@ -103,6 +113,15 @@ impl Neighbors {
 
     /// What every estimator must know first: are there enough snapshots, and what is their spread?
     pub(super) fn context(self, distances: &Distances<'_>) -> Result<Reading<Context>, Error> {
+        self.context_of(distances, || spread(distances))
+    }
+
+    /// The same with the spread that has been found already.
+    fn context_of(
+        self,
+        distances: &Distances<'_>,
+        spread: impl FnOnce() -> Reading<Spread>,
+    ) -> Result<Reading<Context>, Error> {
         if self.k == 0 {
             return Err(Error::OutOfRange {
                 what: "number k of the neighbour",
@@ -120,7 +139,7 @@ impl Neighbors {
                 needed,
             })
         };
-        let mut context = match Context::of(distances, self.independent) {
+        let mut context = match Context::with(distances, self.independent, spread()) {
             Reading::Ready(context) => context,
             Reading::Pending { needed: more, .. } => return short(more.max(needed as u64)),
             Reading::Undefined(reason) => return Ok(Reading::Undefined(reason)),
@@ -149,7 +168,15 @@ pub(super) struct Context {
 
 impl Context {
     pub(super) fn of(distances: &Distances<'_>, independent: bool) -> Reading<Self> {
-        let spread = match spread(distances) {
+        Self::with(distances, independent, spread(distances))
+    }
+
+    fn with(
+        distances: &Distances<'_>,
+        independent: bool,
+        spread: Reading<Spread>,
+    ) -> Reading<Self> {
+        let spread = match spread {
             Reading::Ready(spread) => spread,
             Reading::Pending { seen, needed } => return Reading::Pending { seen, needed },
             Reading::Undefined(reason) => return Reading::Undefined(reason),
@@ -178,11 +205,7 @@ impl Context {
         if distances.projected().is_some() {
             caveats.push(Caveat::Projected);
         }
-        // Blocks of four autocorrelation times where there is room for it.
-        let blocks = usize::try_from(whole(n_eff / 4.0))
-            .unwrap_or(MOST_BLOCKS)
-            .clamp(LEAST_BLOCKS, MOST_BLOCKS)
-            .min(n);
+        let blocks = Self::blocks_for(n, n_eff);
         Reading::Ready(Self {
             n,
             dimension: distances.dimension(),
@@ -192,6 +215,14 @@ impl Context {
             blocks,
             caveats,
         })
+    }
+
+    /// Blocks of four autocorrelation times where there is room for it.
+    pub(super) fn blocks_for(n: usize, n_eff: f64) -> usize {
+        usize::try_from(whole(n_eff / 4.0))
+            .unwrap_or(MOST_BLOCKS)
+            .clamp(LEAST_BLOCKS, MOST_BLOCKS)
+            .min(n)
     }
 
     /// First and one-past-last snapshot of a block.
@@ -311,26 +342,116 @@ impl Found {
 
     /// Mean of ψ(candidates + 1) − ψ(k) + ln volume of the ball out to the k-th.
     fn entropy(&self, ln_volume: impl Fn(f64) -> f64) -> f64 {
-        let mut last = (usize::MAX, 0.0);
-        let mut sum = 0.0;
-        for (squared, &candidates) in self.kth().zip(&self.candidates) {
-            if candidates != last.0 {
-                last = (candidates, digamma(candidates as f64 + 1.0));
-            }
-            sum += last.1 + ln_volume(squared);
-        }
-        sum / self.members.len() as f64 - digamma(self.k as f64)
+        let balls = self.kth().zip(&self.candidates);
+        mean_ln_mass(
+            balls.map(|(squared, &candidates)| (candidates, ln_volume(squared))),
+            self.members.len(),
+            self.k,
+        )
     }
 }
 
 /// How parts of a trajectory tell the error of the whole.
 #[derive(Debug, Clone, Copy, PartialEq)]
-enum Scheme {
+pub(super) enum Scheme {
     /// Blocks on their own: N Var does not depend on N, so the mean over B blocks scatters as the
     /// whole does. A jackknife would overstate: to leave points out moves all their neighbours.
     Disjoint,
     /// All but one block, where blocks would be too short: a jackknife, up to 1.4 times too wide.
     LeftOut,
+}
+
+impl Scheme {
+    /// The scheme for N snapshots, given how many blocks there is room for, and its number of them.
+    pub(super) fn of(n: usize, blocks: usize, neighbors: Neighbors) -> (Self, usize) {
+        // What a block needs at least for every member to have a k-th neighbour.
+        let least = neighbors.k + 2 * neighbors.excluded + 2;
+        let disjoint = blocks.min(n / (4 * least));
+        if disjoint >= LEAST_BLOCKS {
+            (Self::Disjoint, disjoint)
+        } else {
+            let room = n + 1 - least.min(n);
+            (Self::LeftOut, blocks.max(n.div_ceil(room)).min(n))
+        }
+    }
+
+    /// The error of the whole from a statistic of its parts.
+    fn error(self, parts: &[f64]) -> f64 {
+        match self {
+            Self::LeftOut => Context::jackknife(parts),
+            // s/√B, where the jackknife has s (B − 1)/√B; widened so that scores have unit spread
+            // although s itself, from ν = B − 1 degrees of freedom, scatters.
+            Self::Disjoint => {
+                let nu = parts.len() as f64 - 1.0;
+                Context::jackknife(parts) / nu * (nu / (nu - 2.0)).sqrt()
+            }
+        }
+    }
+}
+
+/// Mean of ψ(candidates + 1) + ln volume of the ball out to the k-th, less ψ(k).
+fn mean_ln_mass(balls: impl Iterator<Item = (usize, f64)>, members: usize, k: usize) -> f64 {
+    let mut last = (usize::MAX, 0.0);
+    let mut sum = 0.0;
+    for (candidates, ln_volume) in balls {
+        if candidates != last.0 {
+            last = (candidates, digamma(candidates as f64 + 1.0));
+        }
+        sum += last.1 + ln_volume;
+    }
+    sum / members as f64 - digamma(k as f64)
+}
+
+/// Entropy with its error, where no k-th neighbour is at distance zero, and whether any is.
+type Searching = (Option<(f64, f64)>, bool);
+
+/// The neighbours that a window has followed, where an estimate can be made of them.
+fn tracked<'a>(
+    distances: &'a Distances<'_>,
+    space: Space,
+    neighbors: Neighbors,
+) -> Option<(&'a Tracker, Ring<'a>)> {
+    let found = distances.tracker(space, neighbors);
+    found.filter(|(tracker, _)| tracker.blocks() > 0)
+}
+
+/// The entropy from neighbours that are searched for.
+fn search_in(
+    distances: &Distances<'_>,
+    context: &Context,
+    neighbors: Neighbors,
+    space: Space,
+) -> Searching {
+    let found = Searched::new(context, neighbors, |i, row| distances.fill(i, row));
+    let volumes = Volumes::new(space, distances.dimension());
+    (
+        found.entropy(|squared| volumes.ln(squared)),
+        found.duplicates(),
+    )
+}
+
+fn followed(tracker: &Tracker, ring: Ring<'_>, n: usize, neighbors: Neighbors) -> Searching {
+    let (duplicates, joined) = tracker.coincide(ring);
+    if joined {
+        return (None, duplicates);
+    }
+    let w = neighbors.excluded;
+    let of = |from: usize, to: usize, among| {
+        let candidates = (from..to).map(|i| {
+            let near = (i.saturating_sub(w).max(from), to.min(i + w + 1));
+            (to - from) - (near.1 - near.0)
+        });
+        let balls = candidates.zip(tracker.ln_volumes(ring, (from, to), among));
+        mean_ln_mass(balls, to - from, neighbors.k)
+    };
+    let blocks = tracker.blocks();
+    let mut parts = [0.0; MOST_BLOCKS];
+    let parts = &mut parts[..blocks.min(MOST_BLOCKS)];
+    for (b, part) in parts.iter_mut().enumerate() {
+        *part = of(b * n / blocks, (b + 1) * n / blocks, Among::Block);
+    }
+    let value = of(0, n, Among::All);
+    (Some((value, Scheme::Disjoint.error(parts))), duplicates)
 }
 
 /// The neighbours of every snapshot, among all and among parts.
@@ -349,15 +470,7 @@ impl Searched {
         mut fill: impl FnMut(usize, &mut Vec<f64>),
     ) -> Self {
         let (n, k, w) = (context.n, neighbors.k, neighbors.excluded);
-        // What a block needs at least for every member to have a k-th neighbour.
-        let least = k + 2 * w + 2;
-        let disjoint = context.blocks.min(n / (4 * least));
-        let (scheme, blocks) = if disjoint >= LEAST_BLOCKS {
-            (Scheme::Disjoint, disjoint)
-        } else {
-            let room = n + 1 - least.min(n);
-            (Scheme::LeftOut, context.blocks.max(n.div_ceil(room)).min(n))
-        };
+        let (scheme, blocks) = Scheme::of(n, context.blocks, neighbors);
         let bounds: Vec<(usize, usize)> = (0..blocks)
             .map(|b| (b * n / blocks, (b + 1) * n / blocks))
             .collect();
@@ -395,15 +508,7 @@ impl Searched {
     /// A statistic of all, with its error from the parts.
     fn with_error(&self, statistic: impl Fn(&Found) -> f64) -> (f64, f64) {
         let parts: Vec<f64> = self.parts.iter().map(&statistic).collect();
-        let error = match self.scheme {
-            Scheme::LeftOut => Context::jackknife(&parts),
-            // s/√B, where the jackknife has s (B − 1)/√B; widened so that scores have unit spread
-            // although s itself, from ν = B − 1 degrees of freedom, scatters.
-            Scheme::Disjoint => {
-                let nu = parts.len() as f64 - 1.0;
-                Context::jackknife(&parts) / nu * (nu / (nu - 2.0)).sqrt()
-            }
-        };
+        let error = self.scheme.error(&parts);
         (statistic(&self.all), error)
     }
 
@@ -518,20 +623,26 @@ fn flat(
     scaling: Scaling,
     ln_scale: f64,
 ) -> Result<Reading<EntropyEstimate>, Error> {
-    let mut context = match neighbors.context(distances)? {
+    let tracked = tracked(distances, Space::Parameters, neighbors);
+    let context = match tracked {
+        Some((tracker, _)) => neighbors.context_of(distances, || tracker.spread())?,
+        None => neighbors.context(distances)?,
+    };
+    let mut context = match context {
         Reading::Ready(context) => context,
         Reading::Pending { seen, needed } => return Ok(Reading::Pending { seen, needed }),
         Reading::Undefined(reason) => return Ok(Reading::Undefined(reason)),
     };
-    let found = Searched::new(&context, neighbors, |i, row| distances.fill(i, row));
-    let d = distances.dimension() as f64;
-    let ball = ln_ball(d);
-    let Some((value, std_error)) = found.entropy(|squared| ball + 0.5 * d * squared.ln()) else {
+    let (entropy, duplicates) = match tracked {
+        Some((tracker, ring)) => followed(tracker, ring, context.n, neighbors),
+        None => search_in(distances, &context, neighbors, Space::Parameters),
+    };
+    let Some((value, std_error)) = entropy else {
         return Ok(Reading::Undefined(Reason::Degenerate(
             "duplicated snapshots",
         )));
     };
-    context.neighbor_caveats(found.duplicates());
+    context.neighbor_caveats(duplicates);
     if scaling == Scaling::PerCoordinate {
         context.caveats.push(Caveat::CoordinateDependent);
     }
@@ -576,26 +687,35 @@ pub fn geodesic_cap(
     distances: &Distances<'_>,
     neighbors: Neighbors,
 ) -> Result<Reading<EntropyEstimate>, Error> {
-    let directions = match distances.directions() {
-        Reading::Ready(directions) => directions,
-        Reading::Pending { seen, needed } => return Ok(Reading::Pending { seen, needed }),
-        Reading::Undefined(reason) => return Ok(Reading::Undefined(reason)),
-    };
     // Memory and dimension are those of the directions: a radius that moves hides both.
-    let mut context = match neighbors.context(&directions)? {
+    let tracked = tracked(distances, Space::Directions, neighbors);
+    let (directions, context) = match tracked {
+        Some((tracker, _)) => (None, neighbors.context_of(distances, || tracker.spread())?),
+        None => match distances.directions() {
+            Reading::Ready(directions) => {
+                let context = neighbors.context(&directions)?;
+                (Some(directions), context)
+            }
+            Reading::Pending { seen, needed } => return Ok(Reading::Pending { seen, needed }),
+            Reading::Undefined(reason) => return Ok(Reading::Undefined(reason)),
+        },
+    };
+    let mut context = match context {
         Reading::Ready(context) => context,
         Reading::Pending { seen, needed } => return Ok(Reading::Pending { seen, needed }),
         Reading::Undefined(reason) => return Ok(Reading::Undefined(reason)),
     };
-    let found = Searched::new(&context, neighbors, |i, row| directions.fill(i, row));
-    let caps = Caps::new(distances.dimension());
-    let Some((value, std_error)) = found.entropy(|chord| caps.ln_area_of_squared_chord(chord))
-    else {
+    let (entropy, duplicates) = match (tracked, &directions) {
+        (Some((tracker, ring)), _) => followed(tracker, ring, context.n, neighbors),
+        (None, Some(directions)) => search_in(directions, &context, neighbors, Space::Directions),
+        (None, None) => (None, true),
+    };
+    let Some((value, std_error)) = entropy else {
         return Ok(Reading::Undefined(Reason::Degenerate(
             "duplicated directions",
         )));
     };
-    context.neighbor_caveats(found.duplicates());
+    context.neighbor_caveats(duplicates);
     Ok(Reading::Ready(context.estimate(
         Estimator::GeodesicCap,
         Some(neighbors.k),

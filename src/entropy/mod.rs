@@ -3,7 +3,8 @@
 //! The entropy here is differential, S = −∫ ρ ln ρ in nats, of the distribution of a group's weights
 //! (or of their directions) over the stationary part of training. A trajectory is a sample of it. The
 //! snapshots go through a [`SnapshotWindow`], which keeps the last N and their matrix of squared
-//! [`Distances`]; every estimator reads that matrix:
+//! [`Distances`]; every estimator reads that matrix (the first two also follow their neighbours from
+//! snapshot to snapshot, [`WindowConfig::follow`], and then cost next to nothing):
 //!
 //! | estimator | for | absolute value | cost beside the matrix |
 //! |---|---|---|---|
@@ -44,15 +45,17 @@ mod integration;
 mod knn;
 mod null;
 mod parametric;
+mod rows;
 mod sphere;
 mod spread;
+mod tracker;
 mod window;
 
 pub use distances::{Distances, Points, Provenance};
 pub use estimate::{Caveat, EntropyEstimate, Estimator, Scaling, Validity};
 pub use gaussian::{
     Sampling, Shrinkage, gaussian, ledoit_wolf, ledoit_wolf_shrinkage, ln_det_bias,
-    resolution_limited,
+    ln_pseudo_determinant, resolution_limited,
 };
 pub use integration::{
     FamilyMember, FamilyTemperature, Integrated, Rule, ThermalState, Variable, entropy_from_energy,
@@ -69,4 +72,5 @@ pub use sphere::{
     thermal_degrees_of_freedom,
 };
 pub use spread::{Spread, covariance_spectrum, effective_rank, spread, two_neighbor_dimension};
+pub use tracker::{Followed, Space};
 pub use window::{Offered, Projection, SnapshotWindow, WindowConfig};

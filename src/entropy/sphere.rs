@@ -220,6 +220,10 @@ impl Caps {
 
     /// From |û − v̂|² = 4 sin²(θ/2), the form that distances give: no angle loses digits near 0.
     pub(super) fn ln_area_of_squared_chord(&self, squared: f64) -> f64 {
+        if self.a == 1.0 {
+            // Archimedes: on the ordinary sphere a cap has the area of a disc as wide as its chord.
+            return LN_PI + squared.clamp(0.0, 4.0).ln();
+        }
         let q = (0.25 * squared).clamp(0.0, 1.0); // sin²(θ/2)
         let (sin2, cos) = (4.0 * q * (1.0 - q), 1.0 - 2.0 * q);
         let ln_half = self.ln_half_regularised(sin2, cos * cos);
@@ -304,6 +308,24 @@ mod tests {
             let four = (2.0 * std::f64::consts::PI * (theta - theta.sin() * theta.cos())).ln();
             let ours = Caps::new(4).ln_area_of_angle(theta);
             assert!((ours - four).abs() < 1e-10, "{theta}: {ours} {four}");
+        }
+    }
+
+    #[test]
+    fn caps_of_three_dimensions_are_those_of_the_general_formula() {
+        let caps = Caps::new(3);
+        for i in 1..62 {
+            let theta = f64::from(i) * 0.05;
+            let exact = (2.0 * std::f64::consts::PI * (1.0 - theta.cos())).ln();
+            assert!((caps.ln_area_of_angle(theta) - exact).abs() < 1e-12);
+            let (sin2, cos2) = (theta.sin().powi(2), theta.cos().powi(2));
+            if theta < std::f64::consts::FRAC_PI_2 {
+                let general = caps.ln_area + caps.ln_half_regularised(sin2, cos2);
+                assert!(
+                    (general - exact).abs() < 1e-12,
+                    "{theta}: {general} {exact}"
+                );
+            }
         }
     }
 

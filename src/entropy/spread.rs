@@ -52,6 +52,35 @@ pub struct Spread {
 }
 
 impl Spread {
+    /// From the sums of K along its diagonals, by lag, and of the squares of its elements.
+    pub(super) fn of_sums(
+        n: usize,
+        dimension: usize,
+        squares: f64,
+        lags: impl Iterator<Item = f64>,
+    ) -> Self {
+        let mut lags = lags.peekable();
+        let dof = n.saturating_sub(1) as f64;
+        let trace = lags.peek().copied().unwrap_or_default() / dof;
+        let trace_of_square = squares / (dof * dof);
+        let ratio = trace * trace / trace_of_square;
+        let of_square = trace_of_square - trace * trace / dof;
+        let of_trace = ((dof + 1.0) * trace * trace - 2.0 * trace_of_square) / dof;
+        let most = dimension as f64;
+        let debiased = if of_square > 0.0 {
+            (of_trace / of_square).clamp(1.0, most.max(1.0))
+        } else {
+            most
+        };
+        Self {
+            snapshots: n,
+            total_variance: trace,
+            autocorrelation_time: initial_monotone(n, lags),
+            participation_ratio: ratio.max(1.0),
+            debiased_participation_ratio: debiased,
+        }
+    }
+
     /// N / g.
     pub fn n_eff(&self) -> f64 {
         self.snapshots as f64 / self.autocorrelation_time
@@ -133,43 +162,28 @@ pub fn spread(distances: &Distances<'_>) -> Reading<Spread> {
         let own = row[i] * row[i];
         squares += 2.0 * (sum.iter().sum::<f64>() + rest.iter().map(|k| k * k).sum::<f64>()) - own;
     }
-    let dof = (n - 1) as f64;
-    let trace = lags[0] / dof;
-    let trace_of_square = squares / (dof * dof);
-    let ratio = trace * trace / trace_of_square;
-    let of_square = trace_of_square - trace * trace / dof;
-    let of_trace = ((dof + 1.0) * trace * trace - 2.0 * trace_of_square) / dof;
-    let most = distances.dimension() as f64;
-    let debiased = if of_square > 0.0 {
-        (of_trace / of_square).clamp(1.0, most.max(1.0))
-    } else {
-        most
-    };
-    Reading::Ready(Spread {
-        snapshots: n,
-        total_variance: trace,
-        autocorrelation_time: initial_monotone(&lags),
-        participation_ratio: ratio.max(1.0),
-        debiased_participation_ratio: debiased,
-    })
+    Reading::Ready(Spread::of_sums(
+        n,
+        distances.dimension(),
+        squares,
+        lags.into_iter(),
+    ))
 }
 
 /// g from autocovariances normalised by N, by Geyer's initial monotone sequence; between 1 and N.
-fn initial_monotone(covariances: &[f64]) -> f64 {
-    let Some(&variance) = covariances.first() else {
-        return 1.0;
-    };
+fn initial_monotone(n: usize, mut covariances: impl Iterator<Item = f64>) -> f64 {
+    let mut variance = None;
     let mut sum = 0.0;
     let mut last = f64::INFINITY;
-    for pair in covariances.chunks_exact(2) {
-        let gamma = (pair[0] + pair[1]) / variance;
+    while let (Some(even), Some(odd)) = (covariances.next(), covariances.next()) {
+        let gamma = (even + odd) / *variance.get_or_insert(even);
         if gamma.is_nan() || gamma <= 0.0 {
             break;
         }
         last = last.min(gamma);
         sum += last;
     }
-    (2.0 * sum - 1.0).clamp(1.0, covariances.len() as f64)
+    (2.0 * sum - 1.0).clamp(1.0, n.max(1) as f64)
 }
 
 /// Eigenvalues of the unbiased sample covariance, the min(d, N − 1) that can differ from zero, from

@@ -369,6 +369,18 @@ pub(crate) fn inefficiency_unfloored(values: Vec<f64>) -> f64 {
         .max(0.05)
 }
 
+/// The inefficiency of a series by an initial monotone sequence over at most so many lags, at least
+/// 1; `None` for a constant series or fewer than four values.
+pub(crate) fn inefficiency_within(series: &[f64], lags: usize) -> Option<f64> {
+    if series.len() < SHORTEST {
+        return None;
+    }
+    let parts = [centred(series)?.values];
+    let mut pooled = Pooled::new(&parts);
+    pooled.longest = pooled.longest.min(lags);
+    Some(pooled.sum_by(Truncation::InitialMonotone).0.max(1.0))
+}
+
 /// Statistical inefficiency, integrated autocorrelation time and effective sample size.
 ///
 /// ```math

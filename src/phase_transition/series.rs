@@ -1,10 +1,10 @@
 //! What every estimator here needs of a correlated series: its inefficiency, a jackknife, medians.
 //!
-//! The statistical inefficiency is `g = 1 + 2 Σ ρ(t)`, the number of steps that carry as much as
-//! one independent one; the sum is cut by Geyer's initial monotone sequence (Geyer, Statist. Sci.
-//! 7, 1992). The jackknife deletes one block at a time (Künsch, Ann. Statist. 17, 1989), blocks
+//! The statistical inefficiency is that of
+//! [`equilibrium::autocorrelation`](crate::equilibrium), by an initial monotone sequence. The jackknife deletes one block at a time (Künsch, Ann. Statist. 17, 1989), blocks
 //! being several inefficiencies long so that they are nearly independent.
 
+use crate::equilibrium::autocorrelation::inefficiency_within;
 use crate::{Error, Estimate, Reading, Reason};
 
 /// Blocks of a jackknife are this many inefficiencies long: the error bar is then low by about 5 %.
@@ -21,39 +21,12 @@ pub(crate) fn mean(series: &[f64]) -> f64 {
 }
 
 /// Statistical inefficiency, at least 1; `None` for a constant series or fewer than 4 elements.
+///
+/// The number of products is bounded; a series that correlates longer has no usable g anyway.
 pub(crate) fn inefficiency(series: &[f64]) -> Option<f64> {
     let n = series.len();
-    if n < 4 {
-        return None;
-    }
-    let centre = mean(series);
-    let residual: Vec<f64> = series.iter().map(|x| x - centre).collect();
-    let variance = residual.iter().map(|r| r * r).sum::<f64>() / n as f64;
-    let scale = series.iter().fold(0.0_f64, |m, x| m.max(x.abs()));
-    if variance <= (1e-14 * scale).powi(2) {
-        return None;
-    }
-    // The number of products is bounded; a series that correlates longer has no usable g anyway.
-    let max_lag = (n / 2).min((100_000_000 / n).max(1000));
-    let rho = |lag: usize| {
-        let products: f64 = residual
-            .iter()
-            .zip(&residual[lag..])
-            .map(|(a, b)| a * b)
-            .sum();
-        products / (n as f64 * variance)
-    };
-    let (mut sum, mut lowest, mut lag) = (-1.0, f64::INFINITY, 0);
-    while lag + 1 < max_lag {
-        let pair = if lag == 0 { 1.0 } else { rho(lag) } + rho(lag + 1);
-        if pair <= 0.0 {
-            break;
-        }
-        lowest = pair.min(lowest);
-        sum += 2.0 * lowest;
-        lag += 2;
-    }
-    Some(f64::max(sum, 1.0))
+    let lags = (n / 2).min((100_000_000 / n.max(1)).max(1000));
+    inefficiency_within(series, lags)
 }
 
 /// Delete-one-block jackknife of a function of column means, its bias removed to first order.

@@ -7,6 +7,7 @@
     reason = "helpers of tests fail as tests do, and their numbers are small"
 )]
 
+mod followed;
 mod gaussian;
 mod golden;
 mod integration;

@@ -71,6 +71,18 @@ pub(super) trait SegmentCost {
     /// The cost between two marks, the second being where the sweep is.
     fn cost(&self, start: &Self::Mark, end: &Self::Mark) -> f64;
 
+    /// Between which numbers the parameter of any segment lies, for a cost that is a parabola in
+    /// one parameter; `None` for others.
+    fn range(&self) -> Option<(f64, f64)> {
+        None
+    }
+
+    /// Centre and curvature: held at the parameter `μ`, the segment between two marks costs
+    /// `curvature (μ − centre)²` more than at its best.
+    fn parabola(&self, _: &Self::Mark, _: &Self::Mark) -> (f64, f64) {
+        (0.0, 0.0)
+    }
+
     /// The cost of the whole and the largest fall that one split brings.
     fn best_split(&mut self, n: usize, least: usize) -> (f64, f64) {
         let (first, last) = (self.mark(0), self.mark(n));
@@ -126,14 +138,23 @@ fn spread(start: &Moments, end: &Moments) -> (f64, f64) {
 pub(super) struct MeanCost {
     prefix: Vec<Moments>,
     precision: f64,
+    range: (f64, f64),
 }
 
 impl MeanCost {
     /// `None` without noise.
     pub(super) fn new(series: &[f64], noise_variance: f64) -> Option<Self> {
-        (noise_variance > 0.0).then(|| Self {
-            prefix: prefix_sums(series),
-            precision: noise_variance.recip(),
+        (noise_variance > 0.0).then(|| {
+            let prefix = prefix_sums(series);
+            let steps = prefix.windows(2).map(|pair| pair[1].sum - pair[0].sum);
+            let (low, high) = steps.fold((0.0_f64, 0.0_f64), |(l, h), x| (l.min(x), h.max(x)));
+            // A mean is rounded.
+            let room = 1e-9 * (high - low);
+            Self {
+                prefix,
+                precision: noise_variance.recip(),
+                range: (low - room, high + room),
+            }
         })
     }
 }
@@ -150,6 +171,16 @@ impl SegmentCost for MeanCost {
     #[inline]
     fn cost(&self, start: &Moments, end: &Moments) -> f64 {
         spread(start, end).1 * self.precision
+    }
+
+    fn range(&self) -> Option<(f64, f64)> {
+        Some(self.range)
+    }
+
+    #[inline]
+    fn parabola(&self, start: &Moments, end: &Moments) -> (f64, f64) {
+        let n = end.position - start.position;
+        ((end.sum - start.sum) / n, n * self.precision)
     }
 }
 

@@ -170,3 +170,39 @@ fn singular_and_short_are_told_apart() {
         assert!(matches!(reading, Reading::Undefined(Reason::Degenerate(_))));
     }
 }
+
+/// The determinant of differences is the product of the eigenvalues that are not zero.
+#[test]
+fn pseudo_determinants_are_products_of_eigenvalues() {
+    use thermograd::entropy::{Points, covariance_spectrum, ln_pseudo_determinant};
+    for (n, d) in [
+        (2, 1),
+        (2, 5),
+        (7, 30),
+        (20, 20),
+        (20, 19),
+        (40, 6),
+        (60, 500),
+    ] {
+        let distances = super::gaussian_cloud(n, d, 3).distances().unwrap();
+        let spectrum = covariance_spectrum(&distances);
+        let product: f64 = spectrum.ready().unwrap().iter().map(|x| x.ln()).sum();
+        let ours = *ln_pseudo_determinant(&distances).ready().unwrap();
+        assert!(
+            (ours - product).abs() < 1e-9 * product.abs().max(1.0),
+            "{n} {d}: {ours} {product}"
+        );
+    }
+    // On a line in the plane there is a direction too few; of one point none.
+    let line = Points::new(vec![0., 0., 1., 1., 3., 3.], 2).unwrap();
+    let line = ln_pseudo_determinant(&line.distances().unwrap());
+    assert!(
+        matches!(line, thermograd::Reading::Undefined(_)),
+        "{line:?}"
+    );
+    let one = Points::new(vec![1., 2.], 2).unwrap().distances().unwrap();
+    assert!(matches!(
+        ln_pseudo_determinant(&one),
+        thermograd::Reading::Pending { .. }
+    ));
+}

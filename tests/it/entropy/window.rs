@@ -1,11 +1,12 @@
 //! The window is the matrix of distances of the last N snapshots, and nothing an error touches.
 
 use proptest::prelude::*;
-use thermograd::Error;
 use thermograd::entropy::{
-    Distances, Offered, Points, Projection, SnapshotWindow, WindowConfig, spread,
+    Distances, Neighbors, Offered, Points, Projection, SnapshotWindow, WindowConfig,
+    kozachenko_leonenko, spread,
 };
 use thermograd::systems::Random;
+use thermograd::{Error, View};
 
 use super::normal;
 
@@ -87,6 +88,54 @@ fn small_steps_on_large_weights_keep_their_digits() {
             );
         }
     }
+}
+
+/// The same for the entropy, which multiplies the error of a logarithm by d = 10⁵: weights of norm
+/// 10 in single precision, in steps of 10⁻⁴, against distances in integer arithmetic.
+#[test]
+fn entropy_of_small_steps_on_large_weights_is_exact() {
+    // Of which every f32 above 2⁻³⁶ is a multiple.
+    let unit = 2_f64.powi(60);
+    let (n, d) = (40, 100_000_u32);
+    let mut random = Random::new(18);
+    let scale = 10.0 / f64::from(d).sqrt();
+    let mut w: Vec<f32> = (0..d).map(|_| (scale * random.normal()) as f32).collect();
+    let mut history: Vec<Vec<i64>> = Vec::new();
+    let mut window = SnapshotWindow::new(WindowConfig::new(n)).unwrap();
+    for step in 0..n as u64 {
+        window.push(step, &w).unwrap();
+        let whole = |&x: &f32| {
+            let k = (f64::from(x) * unit) as i64;
+            assert_eq!(k as f64, f64::from(x) * unit);
+            k
+        };
+        history.push(w.iter().map(whole).collect());
+        for x in &mut w {
+            let moved = f64::from(*x) + 3e-7 * random.normal();
+            *x = moved as f32;
+        }
+    }
+    let mut exact = vec![0.0; n * n];
+    for i in 0..n {
+        for j in 0..n {
+            let pairs = history[i].iter().zip(&history[j]);
+            let sum: i128 = pairs.map(|(&a, &b)| i128::from(a - b).pow(2)).sum();
+            exact[i * n + j] = sum as f64 / unit / unit;
+        }
+    }
+    assert!(
+        (5e-5..2e-4).contains(&exact[1].sqrt()),
+        "{}",
+        exact[1].sqrt()
+    );
+    let distances = window.distances();
+    let norm = distances.squared_norms().unwrap()[0].sqrt();
+    assert!((norm - 10.0).abs() < 0.2, "{norm}");
+    let exact = Distances::from_flat(exact, distances.provenance()).unwrap();
+    let neighbors = Neighbors::default().independent();
+    let of = |d: &Distances<'_>| super::value(&kozachenko_leonenko(d, neighbors).unwrap());
+    let error = (of(&distances) - of(&exact)).abs();
+    assert!(error < 1e-9, "{error:e} nats");
 }
 
 #[test]
@@ -243,7 +292,7 @@ fn projected_distances_are_unbiased_and_err_by_the_stated_amount() {
             window.push(0, &origin).unwrap();
             // In pieces that cut the blocks of sixteen.
             let cut = 16 * 311 + 5;
-            let pieces = [&difference[..cut], &difference[cut..]].map(thermograd::View::F64);
+            let pieces = [&difference[..cut], &difference[cut..]].map(View::F64);
             window.push_pieces(1, pieces).unwrap();
             window.distances().squared(0, 1).unwrap() - 1.0
         })
@@ -315,6 +364,66 @@ proptest! {
     }
 }
 
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    /// However snapshots come, in pieces, all at once, or as points, and however many parameters
+    /// there are of each precision, distances have the same bits.
+    #[test]
+    fn distances_have_the_same_bits_however_they_come(
+        seed in 0_u64..1000, n in 2_usize..80, kept in 2_usize..90, before in 0_usize..40,
+        singles in prop::sample::select(vec![0_usize, 1, 3, 15, 16, 17, 1024, 1025, 3000]),
+        doubles in prop::sample::select(vec![0_usize, 1, 4, 5, 31, 1023, 2050]),
+        cut in 0.0_f64..1.0,
+    ) {
+        prop_assume!(singles + doubles > 0);
+        let rows: Vec<(Vec<f32>, Vec<f64>)> = (0..(n + before) as u64)
+            .map(|i| {
+                let wide = normal(singles, 1, seed * 997 + i);
+                (wide.iter().map(|&x| x as f32).collect(), normal(doubles, 1, seed * 991 + i))
+            })
+            .collect();
+        let make = || SnapshotWindow::new(WindowConfig::new(kept)).unwrap();
+        let (mut whole, mut pieces) = (make(), make());
+        for (step, (a, b)) in (0..).zip(&rows) {
+            whole.push_pieces(step, [View::F32(a), View::F64(b)]).unwrap();
+            pieces.begin(step).unwrap();
+            let at = (cut * singles as f64) as usize;
+            pieces.extend(&a[..at]).unwrap();
+            pieces.extend(&b[..]).unwrap();
+            pieces.extend(&a[at..]).unwrap();
+            pieces.commit().unwrap();
+        }
+        prop_assert_eq!(whole.distances().to_flat(), pieces.distances().to_flat());
+        if doubles == 0 {
+            // Some one by one, the rest at once.
+            let mut bulk = make();
+            for (step, (a, _)) in (0..).zip(&rows[..before]) {
+                bulk.push(step, a).unwrap();
+            }
+            let rest = (before as u64..).zip(&rows[before..]);
+            prop_assert_eq!(bulk.push_all(rest.map(|(i, (a, _))| (i, View::F32(a)))).unwrap(), n);
+            prop_assert_eq!(bulk.distances().to_flat(), whole.distances().to_flat());
+            prop_assert_eq!(bulk.distances().steps(), whole.distances().steps());
+        }
+        if singles == 0 && rows.len() <= kept {
+            let points = whole.points().unwrap().distances().unwrap();
+            prop_assert_eq!(points.to_flat(), whole.distances().to_flat());
+        }
+    }
+}
+
+#[test]
+fn a_refused_snapshot_among_many_leaves_those_before_it() {
+    let rows = [[1.0, 2.0], [3.0, 4.0], [f64::NAN, 0.0], [5.0, 6.0]];
+    let mut window = SnapshotWindow::new(WindowConfig::new(9)).unwrap();
+    let all = (0..).zip(&rows).map(|(step, w)| (step, View::F64(w)));
+    assert!(matches!(window.push_all(all), Err(Error::NonFinite { .. })));
+    assert_eq!(window.distances().to_flat(), [0.0, 8.0, 8.0, 0.0]);
+    window.push(7, &rows[3]).unwrap();
+    assert_eq!(window.distances().squared(0, 2), Some(32.0));
+}
+
 #[test]
 fn what_no_window_can_have_written_is_refused() {
     let points = super::gaussian_cloud(4, 2, 1).distances().unwrap();
@@ -355,7 +464,7 @@ fn sixteen_bit_snapshots_are_those_of_their_values() {
             .map(|&b| f32::from_bits(u32::from(b) << 16))
             .collect();
         wide.push(step, &values).unwrap();
-        brain.push(step, thermograd::View::Bf16(&bits)).unwrap();
+        brain.push(step, View::Bf16(&bits)).unwrap();
     }
     assert_eq!(wide.distances().to_flat(), brain.distances().to_flat());
 }
