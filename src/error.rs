@@ -238,6 +238,14 @@ pub enum Error {
         /// What is wrong with it.
         fault: TensorFault,
     },
+    /// A device that did not give back what was computed on it.
+    #[error("{place} could not be read from its device: {cause}")]
+    DeviceRead {
+        /// What was asked for.
+        place: String,
+        /// What the device said.
+        cause: String,
+    },
     /// Stored state that this version cannot have written.
     #[error("stored {what} is corrupt at {place}: restore from an intact copy")]
     Corrupt {

@@ -15,6 +15,22 @@ use crate::sums::{LEAF, Leaf, Sums, inverse_weighted};
 /// Observations before the first centre is taken.
 const FIRST_CENTRE: u64 = 16;
 
+/// The leaves, of `all` there are, that follow at most `probe` coordinates: ascending, and every
+/// leaf with the same chance.
+pub(crate) fn draw(all: usize, probe: usize, seed: u64) -> impl Iterator<Item = usize> {
+    let wanted = (probe / LEAF).max(1).min(all);
+    // Leaf (o + i·all)/wanted for i in 0..wanted: of the `all` values of the random start o,
+    // exactly `wanted` take in any given leaf. In u128 against overflow.
+    let start = (u128::from(mix(seed)) * all as u128) >> 64;
+    (0..wanted).map(move |i| {
+        if wanted == all {
+            i
+        } else {
+            ((start + i as u128 * all as u128) / wanted as u128) as usize
+        }
+    })
+}
+
 /// Past values in the precision in which they came.
 #[derive(Debug, Clone)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
@@ -150,17 +166,7 @@ impl History {
     pub(crate) fn new(first: usize, last: usize, probe: usize, wide: bool, seed: u64) -> Self {
         let (from, to) = (first / LEAF, last.div_ceil(LEAF));
         let all = to - from;
-        let wanted = (probe / LEAF).max(1);
-        let leaves: Vec<usize> = if wanted >= all {
-            (from..to).collect()
-        } else {
-            // Leaf (o + i·all)/wanted for i in 0..wanted: of the `all` values of the random
-            // start o, exactly `wanted` take in any given leaf. In u128 against overflow.
-            let start = (u128::from(mix(seed)) * all as u128) >> 64;
-            (0..wanted)
-                .map(|i| from + ((start + i as u128 * all as u128) / wanted as u128) as usize)
-                .collect()
-        };
+        let leaves: Vec<usize> = draw(all, probe, seed).map(|leaf| from + leaf).collect();
         let len = leaves.len() * LEAF;
         Self {
             leaves,

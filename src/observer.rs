@@ -542,6 +542,7 @@ impl Observer {
         for slot in &mut self.slots {
             slot.accumulator.begin();
             slot.outside = Sums::default();
+            slot.sampled = None;
             slot.noise = None;
         }
         let mut collector = Collector {
@@ -603,7 +604,10 @@ impl Observer {
                 self.extents[index],
             ) && history.depth() > 0
             {
-                cloud.offer(self.steps, history.whole(extent.first, extent.last));
+                // A sample of a group is not the group.
+                let visited = (extent.last - extent.first) as f64;
+                let all = history.whole(extent.first, extent.last);
+                cloud.offer(self.steps, all.filter(|_| visited >= extent.count));
             }
             #[cfg(feature = "statistics")]
             self.monitor.group(
@@ -1032,7 +1036,7 @@ fn finish(
     let id = GroupId(index);
     let name = groups.name(id).unwrap_or_default();
     let visited = slot.accumulator.count();
-    if visited == 0 && slot.outside.w_count == 0.0 {
+    if visited == 0 && slot.outside.w_count == 0.0 && slot.sampled.is_none() {
         return match slot.noise {
             None => Ok(None),
             Some(_) => Err(Error::Empty {
@@ -1061,6 +1065,16 @@ fn finish(
         });
     }
     let mut sums = slot.accumulator.total().extrapolated();
+    if let Some(total) = &slot.sampled {
+        if sums.w_count > total.w_count {
+            return Err(Error::LengthMismatch {
+                place: format!("group {name:?}, sample"),
+                expected: whole(total.w_count),
+                found: whole(sums.w_count),
+            });
+        }
+        sums = total.with_motion_of(&sums);
+    }
     if let Some(noise) = slot.noise {
         sums.trace_count = sums.w_count;
         sums.trace = noise.trace;

@@ -424,6 +424,8 @@ pub(crate) struct Slot {
     pub(crate) history: Option<History>,
     /// Sums that were reduced elsewhere.
     pub(crate) outside: Sums,
+    /// Sums that were reduced elsewhere, of which the pieces are a sample.
+    pub(crate) sampled: Option<Sums>,
     /// Gradient noise that was estimated elsewhere, of what is visited here.
     pub(crate) noise: Option<GradientNoise>,
 }
@@ -516,6 +518,27 @@ impl Collector<'_> {
         let taken = self.slot(group).and_then(|(name, slot)| {
             sums.check(name)?;
             slot.outside.merge(sums);
+            Ok(())
+        });
+        self.note(taken)
+    }
+
+    /// Sums over the whole group that a device has reduced, of which the pieces of this visit are
+    /// a sample. Norms, noise and all else that one step shows are read from the sums; what needs
+    /// past values is followed on the sample and scaled up to the group, which is unbiased where
+    /// every coordinate had the same chance to be in it. The sample must be of the same
+    /// coordinates at every step. Sums of several tensors of a group add.
+    ///
+    /// What needs all coordinates by themselves, such as the snapshots of
+    /// [`Config::snapshots`](crate::Config::snapshots), is not to be had of a sampled group.
+    ///
+    /// # Errors
+    /// An unknown group, or sums that no vectors can have; see [`Sums::check`]. A sample larger
+    /// than its group is refused at the end of the visit.
+    pub fn sampled(&mut self, group: GroupId, whole: &Sums) -> Result<(), Error> {
+        let taken = self.slot(group).and_then(|(name, slot)| {
+            whole.check(name)?;
+            slot.sampled.get_or_insert_default().merge(whole);
             Ok(())
         });
         self.note(taken)

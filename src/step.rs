@@ -142,6 +142,33 @@ impl Step {
         self
     }
 
+    /// The same step told for the *mean* of `parts` micro-batch gradients, where its facts were
+    /// those of their sum, which the optimiser took: g/K with the learning rate Kη and the decay
+    /// λ/K moves the weights as g with η and λ does. Adam is blind to the scale of g but for ε.
+    /// The batch is that of all parts together.
+    #[cfg(feature = "burn022-train")]
+    pub(crate) fn of_mean(mut self, parts: u32) -> Self {
+        let k = f64::from(parts.max(1));
+        let adaptive = match &mut self.optimizer {
+            Optimizer::Adam { epsilon, .. } => {
+                *epsilon /= k;
+                true
+            }
+            Optimizer::Update => true,
+            _ => false,
+        };
+        if !adaptive {
+            self.learning_rate = self.learning_rate.map(|rate| rate * k);
+        }
+        if !adaptive || self.decay == Decay::Coupled {
+            self.weight_decay = self.weight_decay.map(|decay| decay / k);
+        }
+        self.batch_size = self
+            .batch_size
+            .map(|size| size.saturating_mul(parts.max(1) as usize));
+        self
+    }
+
     /// Refuses facts that no training step has.
     ///
     /// # Errors

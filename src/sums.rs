@@ -318,6 +318,36 @@ impl Sums {
         self
     }
 
+    /// Sums over a whole group with the motion that was followed on a sample of it: history
+    /// streams of the sample, scaled up, and everything else from the whole.
+    pub(crate) fn with_motion_of(self, sample: &Self) -> Self {
+        let motion = Self {
+            w_count: self.w_count,
+            ..*sample
+        }
+        .extrapolated();
+        Self {
+            step_count: motion.step_count,
+            step_step: motion.step_step,
+            previous_step: motion.previous_step,
+            g_step: motion.g_step,
+            step_step_d: motion.step_step_d,
+            midpoint_count: motion.midpoint_count,
+            midpoint_midpoint: motion.midpoint_midpoint,
+            step_step1: motion.step_step1,
+            midpoint_d: motion.midpoint_d,
+            lag_count: motion.lag_count,
+            g_g1: motion.g_g1,
+            lag_sum: motion.lag_sum,
+            lag_difference: motion.lag_difference,
+            centre_count: motion.centre_count,
+            centred_g: motion.centred_g,
+            centred_w: motion.centred_w,
+            centred_w_d: motion.centred_w_d,
+            ..self
+        }
+    }
+
     /// Refuses sums that no vectors can have.
     ///
     /// # Errors

@@ -3,6 +3,7 @@
 //! | module | feature | what it takes | what it gives |
 //! |---|---|---|---|
 //! | `burn022` | `burn022` | any module of burn 0.22 and its gradients | a snapshot |
+//! | `burn022` | `burn022-train` | burn's own training loop | readings in its dashboard and logs, early stopping |
 //! | `candle011` | `candle011` | a `VarMap` and a `GradStore` of candle 0.11 | a snapshot |
 //! | `ndarray017` | `ndarray017` | arrays and views of ndarray 0.17, any strides | pieces of a snapshot |
 //! | `nalgebra035` | `nalgebra035` | matrices and views of nalgebra 0.35, any strides | pieces of a snapshot |
@@ -22,6 +23,8 @@
 //! that no gradient reached is an error that names it
 //! ([`Error::NoGradient`](crate::Error::NoGradient)), never left out in silence.
 
+#[cfg(feature = "burn022")]
+pub mod burn022;
 #[cfg(feature = "candle011")]
 pub mod candle011;
 #[cfg(any(feature = "candle011", feature = "ndarray017", feature = "nalgebra035"))]

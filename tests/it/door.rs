@@ -645,3 +645,66 @@ fn the_probe_is_unbiased() {
     let z = (mean - exact) / error;
     assert!(z.abs() < 4.0, "{mean} ± {error}, exact {exact}");
 }
+
+/// A device gives the sums of a whole group and every fourth of its coordinates: norms are exact,
+/// and motion is that of the sample scaled up.
+#[test]
+fn a_sample_stands_for_the_motion_of_its_group() {
+    let (mut whole, group) = one_group(Symmetry::Generic);
+    let (mut sampled, same) = one_group(Symmetry::Generic);
+    let mut w = vector(1, 4096);
+    for seed in 0..8 {
+        let g = vector(100 + seed, 4096);
+        whole.observe(&facts(), &slices(group, &w, &g)).unwrap();
+        let part = |x: &[f64]| x.iter().copied().step_by(4).collect::<Vec<f64>>();
+        let (some_w, some_g) = (part(&w), part(&g));
+        let sums = Sums::of(&w, &g).unwrap();
+        let visit = from_fn(|out| {
+            out.sampled(same, &sums)?;
+            out.tensor(same, &some_w, &some_g)
+        });
+        sampled.observe(&facts(), &visit).unwrap();
+        for (w, g) in w.iter_mut().zip(&g) {
+            *w -= 0.1 * g;
+        }
+    }
+    let exact = whole.sums(group).unwrap().unwrap();
+    let found = sampled.sums(same).unwrap().unwrap();
+    for (a, b) in [
+        (found.w_count, exact.w_count),
+        (found.w_w, exact.w_w),
+        (found.w_g, exact.w_g),
+        (found.g_g, exact.g_g),
+        (found.step_count, exact.step_count),
+        (found.midpoint_count, exact.midpoint_count),
+        (found.lag_count, exact.lag_count),
+    ] {
+        assert!((a - b).abs() <= 1e-12 * b.abs().max(1.0), "{a} for {b}");
+    }
+    // Δ = −0.1 g: a relative error of √(2/1024)·√(3/4) = 4 %, and far from a factor of 4.
+    assert!((found.step_step / exact.step_step - 1.0).abs() < 0.15);
+    assert!((found.lag_sum / exact.lag_sum - 1.0).abs() < 0.15);
+    // A sample larger than its group is none.
+    let one = Sums::of(&[1.0_f64], &[1.0_f64]).unwrap();
+    let (mut observer, group) = one_group(Symmetry::Generic);
+    let refused = observer.observe(
+        &facts(),
+        &from_fn(|out| {
+            out.sampled(group, &one)?;
+            out.tensor(group, &[1.0_f64, 2.0], &[1.0_f64, 2.0])
+        }),
+    );
+    assert!(matches!(
+        refused,
+        Err(Error::LengthMismatch {
+            expected: 1,
+            found: 2,
+            ..
+        })
+    ));
+    // Sums alone: norms, and no motion.
+    let alone = from_fn(|out| out.sampled(group, &one));
+    observer.observe(&facts(), &alone).unwrap();
+    observer.observe(&facts(), &alone).unwrap();
+    assert_eq!(observer.sums(group).unwrap().unwrap().step_count, 0.0);
+}
