@@ -79,7 +79,9 @@ fn project(training: &mut Training<'_>) {
     for row in weights.chunks_mut(width) {
         let norm = (rows as f64 * row.iter().map(|w| w * w).sum::<f64>()).sqrt();
         if norm > 0.0 {
-            row.iter_mut().for_each(|w| *w /= norm);
+            for w in row {
+                *w /= norm;
+            }
         }
     }
 }

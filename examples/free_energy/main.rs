@@ -81,7 +81,7 @@ struct Arguments {
     #[arg(long, value_name = "COUNT", default_value_t = 200)]
     snapshots: usize,
     /// Runs of each network.
-    #[arg(long, value_name = "COUNT", default_value_t = 4)]
+    #[arg(long, value_name = "COUNT", default_value_t = 3)]
     replicas: usize,
     /// Examples in a batch.
     #[arg(long, value_name = "COUNT", default_value_t = 16)]
