@@ -37,7 +37,8 @@ use thermograd::{
     Config as Options, Estimate, Groups, Observed, Observer, Optimizer, Reading, Symmetry, Window,
     energy,
     engine::{
-        EquationOfState, Ledger, Path, StatePoint, diagram::carnot_efficiency, housekeeping_heat,
+        Basis, EquationOfState, Ledger, Path, StatePoint, diagram::carnot_efficiency,
+        housekeeping_heat,
     },
     equilibrium::VerdictConfig,
     pressure, slices,
@@ -228,11 +229,15 @@ fn carnot(arguments: &Arguments) -> Result<Value, Box<dyn Error>> {
     let best = carnot_efficiency(&mean(2 * sides), &mean(0))?;
     let law = EquationOfState::fit(path.states())?;
     let law = law.ready().ok_or(unready)?;
+    println!("Carnot's cycle of {DIM} weights, {} states", stations.len());
+    let of = |basis| path.states().iter().filter(|s| s.basis == basis).count();
     println!(
-        "Carnot's cycle of {DIM} weights, {} stationary states",
-        stations.len()
+        "  by the verdict {} are stationary, {} drift, {} would need longer",
+        of(Basis::Stationary),
+        of(Basis::Transient),
+        of(Basis::Unknown)
     );
-    println!("  work ∮p dV        {}  ({:?})", work.value, work.basis);
+    println!("  work ∮p dV        {}", work.value);
     println!("  heat ∮T dS        {}", heat.value);
     println!("  efficiency W/Q_h  {}", efficiency.value);
     println!("  1 − T_c/T_h       {best}");

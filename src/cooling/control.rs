@@ -42,7 +42,8 @@
 //! # When it lies
 //! A stationary loss is not a network in equilibrium: norms are slower than losses. The
 //! observer's verdict asks for both and in short runs never says yes; a trigger on the loss alone
-//! ([`Signals::loss`]) does.
+//! ([`Signals::loss`]) does. And the test is of a slope over all that was seen since the last change: a
+//! loss that fell steeply at first and is flat since may pass before the next window forgets its start.
 
 use std::fmt::Debug;
 
@@ -207,8 +208,9 @@ impl Signals {
     /// What a series of losses since the last change says, by the verdict's test of drift alone.
     ///
     /// ```
-    /// use thermograd::cooling::{Signals, State};
-    /// let falling: Vec<f64> = (0..500).map(|t| 1.0 / f64::from(1 + t)).collect();
+    /// use thermograd::{cooling::{Signals, State}, systems::Random};
+    /// let mut random = Random::new(1);
+    /// let falling: Vec<f64> = (0..500).map(|t| 1.0 - 1e-3 * f64::from(t) + 0.1 * random.normal()).collect();
     /// assert_eq!(Signals::new(500).loss(&falling)?.state, State::Drifting);
     /// # Ok::<(), thermograd::Error>(())
     /// ```

@@ -42,7 +42,9 @@
 //!
 #![doc = include_str!("pictures/engine_ts.svg")]
 //!
-//! @CARNOT@
+//! Work over heat, by the first law from measured pressures, volumes and energies, is 0.501 ± 0.007;
+//! Carnot's 1 − T_c/T_h of the measured baths is 0.5002 ± 0.0002. The areas of the two pictures are
+//! 0.01327 and 0.01318, R(T_h − T_c) ln 2 is 0.01317, and chords make the first larger by about as much.
 //!
 //! The same command books a training run of the digits network. Its heat is about half of
 //! the housekeeping heat η tr Σ that a noise independent of the weights would give: a batch is
