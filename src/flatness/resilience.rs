@@ -54,7 +54,7 @@ impl Noise {
                 allowed: "a positive divisor of the number of weights",
             });
         }
-        let row = |i: usize| Coordinates::ranges([i * width..(i + 1) * width]);
+        let row = |i: usize| Coordinates::range(i * width..(i + 1) * width);
         (0..weights / width)
             .map(row)
             .collect::<Result<_, _>>()
