@@ -30,6 +30,14 @@ pub struct Coordinates {
 }
 
 impl Coordinates {
+    /// The coordinates of one range.
+    ///
+    /// # Errors
+    /// Those of [`ranges`](Self::ranges).
+    pub fn range(range: Range<usize>) -> Result<Self, Error> {
+        Self::ranges(std::iter::once(range))
+    }
+
     /// The coordinates in these ranges, ascending; neighbours are joined, empty ranges left out.
     ///
     /// # Errors
@@ -109,7 +117,7 @@ impl Coordinates {
     ///     (g[0], g[1]) = (w[1], w[0]);
     ///     w[0] * w[1]
     /// });
-    /// let mut second = Coordinates::ranges([1..2])?.of(product, &[3.0, 5.0])?;
+    /// let mut second = Coordinates::range(1..2)?.of(product, &[3.0, 5.0])?;
     /// let mut g = [0.0];
     /// assert_eq!(second.evaluate(&[2.0], &mut g)?, 6.0);
     /// assert_eq!(g, [3.0]);
@@ -152,7 +160,7 @@ impl Coordinates {
     ///     (out[0], out[1]) = (2.0 * v[0] + v[1], v[0] + 7.0 * v[1]);
     ///     Ok::<(), std::fmt::Error>(())
     /// });
-    /// let mut block = Coordinates::ranges([1..2])?.block(&mut whole)?;
+    /// let mut block = Coordinates::range(1..2)?.block(&mut whole)?;
     /// let mut out = [0.0];
     /// block.apply(&[1.0], &mut out)?;
     /// assert_eq!(out, [7.0]);

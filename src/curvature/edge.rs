@@ -25,7 +25,7 @@
 //! much they move, always at or below the first. It lies for optimisers other than SGD with heavy ball, for which the
 //! curvature that counts is that of the preconditioned Hessian.
 
-use super::objective::{Cost, HessianVector, check_length, norm, product};
+use super::objective::{Cost, HessianVector, check_length, check_within, norm, product};
 use super::{Extremes, check_dimension};
 use crate::equilibrium::{Truncation, correlated_mean};
 use crate::sums::dot;
@@ -129,14 +129,7 @@ pub fn sharpness<H: HessianVector + ?Sized>(
 ) -> Result<Sharpness, Error> {
     let dimension = check_dimension(hessian)?;
     check_length("the direction", dimension, direction.len())?;
-    Error::check_finite("the direction", direction)?;
-    let largest = direction.iter().fold(0.0_f64, |m, x| m.max(x.abs()));
-    if largest > 1e140 {
-        return Err(Error::Overflow {
-            place: "the direction".to_owned(),
-            largest,
-        });
-    }
+    check_within("the direction", direction, 1e100)?;
     let mut cost = Cost::default();
     let length = norm(direction);
     if length == 0.0 {

@@ -511,7 +511,7 @@ pub(crate) fn product<H: HessianVector + ?Sized>(
     hessian.apply(direction, out)?;
     cost.products += 1;
     cost.gradient_evaluations += hessian.evaluations_per_product();
-    check_finite("the Hessian-vector product", out)
+    check_within("the Hessian-vector product", out, 1e70)
 }
 
 /// Loss and gradient, checked to be finite and written.
@@ -534,9 +534,14 @@ pub(crate) fn check_loss(loss: f64) -> Result<f64, Error> {
 
 /// Finite, and squares that fit.
 fn check_finite(place: &str, values: &[f64]) -> Result<(), Error> {
+    check_within(place, values, 1e140)
+}
+
+/// Finite, and no larger than a limit; squares of squares fit below 1e70.
+pub(crate) fn check_within(place: &str, values: &[f64], limit: f64) -> Result<(), Error> {
     Error::check_finite(place, values)?;
     let largest = values.iter().fold(0.0_f64, |m, x| m.max(x.abs()));
-    if largest > 1e140 {
+    if largest > limit {
         return Err(Error::Overflow {
             place: place.to_owned(),
             largest,

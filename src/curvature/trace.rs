@@ -309,7 +309,7 @@ fn probing<H: HessianVector + ?Sized>(
 ///     (out[0], out[1], out[2]) = (v[0], 2.0 * v[1], 3.0 * v[2]);
 ///     Ok::<(), std::fmt::Error>(())
 /// });
-/// let layers = [Coordinates::ranges([0..1])?, Coordinates::ranges([1..3])?];
+/// let layers = [Coordinates::range(0..1)?, Coordinates::range(1..3)?];
 /// let found = traces(&mut h, &layers, &TraceConfig::default())?;
 /// assert_eq!((found[0].estimate.value, found[1].estimate.value), (1.0, 5.0));
 /// # Ok::<(), thermograd::Error>(())

@@ -159,9 +159,13 @@ impl Basin {
     /// Those of [`entropy`](Self::entropy).
     pub fn energy(&self, curvatures: &[f64]) -> Result<Reading<f64>, Error> {
         let half = 0.5 * self.temperature;
-        Ok(self
+        let reading = self
             .stiffness(curvatures)?
-            .map(|all| all.map(|k| half * (k - self.localisation) / k).sum()))
+            .map(|all| all.map(|k| half * (k - self.localisation) / k).sum::<f64>());
+        Ok(match reading {
+            Reading::Ready(energy) if !energy.is_finite() => Reading::Undefined(FALLS),
+            reading => reading,
+        })
     }
 
     /// The same from a spectrum by quadrature.

@@ -521,10 +521,8 @@ fn answer(
     const DIVERGED: Reason =
         Reason::Meaningless("a chain diverged: those that did not are no fair sample");
     let n_beta = target.n_beta;
-    let mut warnings = Vec::new();
     let diverged = records.iter().filter(|record| record.diverged).count();
     let settled = if diverged > 0 {
-        warnings.push(Warning::Diverged { chains: diverged });
         Reading::Undefined(DIVERGED)
     } else {
         Settled::of(&records)?
@@ -565,36 +563,13 @@ fn answer(
     };
     own.resize(records.len(), energy.clone());
     let estimate = energy.clone().map(|u| excess(u, center, n_beta));
-    let below = |reading: &Reading| {
-        reading
-            .ready()
-            .is_some_and(|e| e.value < -2.0 * e.std_error)
+    let found = Found {
+        estimate: &estimate,
+        own: &own,
+        mixing: &mixing,
+        burn_in,
     };
-    if below(&estimate) {
-        warnings.push(Warning::Negative);
-    }
-    let negative = own.iter().filter(|reading| below(reading)).count();
-    if negative > 0 {
-        warnings.push(Warning::NegativeChains { chains: negative });
-    }
-    if let Reading::Ready(rhat) = mixing
-        && rhat > config.alarm
-    {
-        warnings.push(Warning::NotMixed { rhat });
-    }
-    if burn_in > config.draws / 2 {
-        warnings.push(Warning::SlowBurnIn { origin: burn_in });
-    }
-    if let Reading::Ready(Estimate { n_eff, .. }) = estimate
-        && n_eff < 50.0
-    {
-        warnings.push(Warning::FewDraws { n_eff });
-    }
-    let acceptance =
-        records.iter().map(|r| r.acceptance).sum::<f64>() / records.len().max(1) as f64;
-    if diverged == 0 && acceptance < 0.1 {
-        warnings.push(Warning::Refused { acceptance });
-    }
+    let warnings = found.warnings(&records, config);
     let wbic = if config.n_beta.is_some() {
         Reading::Undefined(Reason::Meaningless(
             "another temperature than 1/ln n was set",
@@ -626,4 +601,55 @@ fn answer(
         warnings,
         gradient_evaluations,
     })
+}
+
+/// What the warnings are about.
+struct Found<'a> {
+    estimate: &'a Reading,
+    own: &'a [Reading],
+    mixing: &'a Reading<f64>,
+    burn_in: usize,
+}
+
+impl Found<'_> {
+    fn warnings(&self, records: &[Record], config: &LearningCoefficientConfig) -> Vec<Warning> {
+        let below = |reading: &Reading| {
+            reading
+                .ready()
+                .is_some_and(|e| e.value < -2.0 * e.std_error)
+        };
+        let mut warnings = Vec::new();
+        let diverged = records.iter().filter(|record| record.diverged).count();
+        if diverged > 0 {
+            warnings.push(Warning::Diverged { chains: diverged });
+        }
+        if below(self.estimate) {
+            warnings.push(Warning::Negative);
+        }
+        let negative = self.own.iter().filter(|reading| below(reading)).count();
+        if negative > 0 {
+            warnings.push(Warning::NegativeChains { chains: negative });
+        }
+        if let Reading::Ready(rhat) = self.mixing
+            && *rhat > config.alarm
+        {
+            warnings.push(Warning::NotMixed { rhat: *rhat });
+        }
+        if self.burn_in > config.draws / 2 {
+            warnings.push(Warning::SlowBurnIn {
+                origin: self.burn_in,
+            });
+        }
+        if let Reading::Ready(Estimate { n_eff, .. }) = self.estimate
+            && *n_eff < 50.0
+        {
+            warnings.push(Warning::FewDraws { n_eff: *n_eff });
+        }
+        let acceptance =
+            records.iter().map(|r| r.acceptance).sum::<f64>() / records.len().max(1) as f64;
+        if diverged == 0 && acceptance < 0.1 {
+            warnings.push(Warning::Refused { acceptance });
+        }
+        warnings
+    }
 }

@@ -18,6 +18,9 @@
 //! that, up to the stiffest mode. The error bar is that of the sampling; nodes are few and the integrand smooth, which
 //! [`LocalEntropyConfig::nodes`] lets one verify.
 //!
+//! Over 20 seeds of a bowl of twelve directions z-scores had mean −0.02 and standard deviation 1.40: take the bars for somewhat
+//! short.
+//!
 //! Assumptions: w need not be a minimum. The chains at small s stray as far as 1/√γ₀ from w: the
 //! loss must be finite there. It lies where a node's chains have not mixed; the warnings of every node are in the answer.
 

@@ -47,14 +47,17 @@ impl Noise {
     /// # Errors
     /// [`Error::OutOfRange`] unless the width divides the number of weights.
     pub fn rows(weights: usize, width: usize) -> Result<Self, Error> {
-        if width == 0 || weights == 0 || !weights.is_multiple_of(width) {
+        if width == 0
+            || !weights.is_multiple_of(width)
+            || !(1..=1 << 24).contains(&(weights / width))
+        {
             return Err(Error::OutOfRange {
                 what: "width of a row",
                 value: width as f64,
-                allowed: "a positive divisor of the number of weights",
+                allowed: "a divisor of the number of weights that makes 1 to 16777216 rows",
             });
         }
-        let row = |i: usize| Coordinates::ranges([i * width..(i + 1) * width]);
+        let row = |i: usize| Coordinates::range(i * width..(i + 1) * width);
         (0..weights / width)
             .map(row)
             .collect::<Result<_, _>>()
@@ -309,7 +312,7 @@ impl<L: Loss> Prober<'_, L> {
         let slope = (self.mean(scale * step)?.value - self.mean(scale / step)?.value)
             / (scale * (step - 1.0 / step));
         let here = self.mean(scale)?;
-        if slope > 0.0 {
+        if slope > 0.0 && (here.std_error / slope).is_finite() {
             Ok(Reading::Ready(Estimate {
                 value: scale,
                 std_error: here.std_error / slope,

@@ -79,7 +79,8 @@ fn look<O: Objective + ?Sized>(
         return Ok(None);
     }
     match evaluate(objective, w, gradient) {
-        Ok(loss) => Ok(Some(loss)),
+        // Beyond it no minimum is left, and variances would overflow.
+        Ok(loss) => Ok((loss.abs() < 1e70).then_some(loss)),
         Err(Error::NonFinite { .. } | Error::Overflow { .. }) => Ok(None),
         Err(error) => Err(error),
     }

@@ -56,13 +56,13 @@ pub fn localised_learning_coefficient(
 }
 
 pub(super) fn check_n_beta(n_beta: f64) -> Result<(), Error> {
-    if n_beta > 1e-140 && n_beta < 1e140 {
+    if n_beta > 1e-70 && n_beta < 1e70 {
         Ok(())
     } else {
         Err(Error::OutOfRange {
             what: "n beta",
             value: n_beta,
-            allowed: "a positive number between 1e-140 and 1e140",
+            allowed: "a positive number between 1e-70 and 1e70",
         })
     }
 }

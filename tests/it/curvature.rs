@@ -186,7 +186,7 @@ fn a_sketch_that_holds_the_range_is_exact_and_one_that_holds_most_is_cheaper() {
 fn groups_add_up() {
     let h = with_spectrum(&network_like(30), 5);
     let groups = [
-        Coordinates::ranges([0..10]).unwrap(),
+        Coordinates::range(0..10).unwrap(),
         Coordinates::ranges([10..12, 20..30]).unwrap(),
         Coordinates::mask(&std::array::from_fn::<_, 30, _>(|i| (12..20).contains(&i))).unwrap(),
     ];
@@ -521,7 +521,7 @@ fn closures_that_fail() {
     assert!(
         traces(
             &mut wrong,
-            &[Coordinates::ranges([0..3]).unwrap()],
+            &[Coordinates::range(0..3).unwrap()],
             &TraceConfig::default()
         )
         .is_err()
@@ -590,7 +590,7 @@ fn options_out_of_range() {
     assert!(Coordinates::ranges([2..4, 3..5]).is_err());
     assert!(Coordinates::mask(&[false; 3]).is_err());
     assert!(
-        Coordinates::ranges([0..usize::MAX])
+        Coordinates::range(0..usize::MAX)
             .unwrap()
             .block(products(&h))
             .is_err()

@@ -554,7 +554,7 @@ fn filter_noise_does_not_see_a_scale_that_the_loss_does_not() {
     let (a, b) = (run(&w, &Noise::Isotropic), run(&scaled, &Noise::Isotropic));
     assert!((a / b - 1.0).abs() > 0.1, "{a} {b}");
     // Weights outside of all filters stay.
-    let only = Noise::filters([Coordinates::ranges([0..4]).unwrap()]);
+    let only = Noise::filters([Coordinates::range(0..4).unwrap()]);
     let mut seen = Vec::new();
     let watching = loss(|w: &[f64]| {
         seen.push(w[4..].to_vec());
@@ -646,7 +646,7 @@ fn closures_that_fail_and_options_out_of_range() {
         isotropic.clone().factor(1.0),
         isotropic.clone().between(1.0, 0.1),
         ResilienceConfig::new(Noise::filters([])),
-        ResilienceConfig::new(Noise::filters([Coordinates::ranges([0..9]).unwrap()])),
+        ResilienceConfig::new(Noise::filters([Coordinates::range(0..9).unwrap()])),
     ] {
         assert!(resilience(flat(), &[0.1], &config).is_err(), "{config:?}");
     }
@@ -655,12 +655,12 @@ fn closures_that_fail_and_options_out_of_range() {
     let nothing = resilience(loss(|_: &[f64]| 0.0), &[0.1], &isotropic).unwrap();
     assert!(matches!(nothing.doubling, Reading::Undefined(_)));
     // Restricted to one weight, the other stays where it was.
-    let mut part = Coordinates::ranges([1..2])
+    let mut part = Coordinates::range(1..2)
         .unwrap()
         .loss_of(loss(|w: &[f64]| w[0] + 10.0 * w[1]), &[1.0, 2.0])
         .unwrap();
     assert_eq!(part.loss(&[3.0]).unwrap(), 31.0);
-    let mut part = Coordinates::ranges([1..2])
+    let mut part = Coordinates::range(1..2)
         .unwrap()
         .of(bowl(), &[1.0, 2.0])
         .unwrap();
