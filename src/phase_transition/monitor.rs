@@ -11,7 +11,8 @@
 //! | gas energy, transition temperature | [`MonitorConfig`]: nobody but the user knows them |
 //! | best energy | [`MonitorConfig`]; otherwise the lowest of the windows so far |
 //! | overlap at long lag | sketches at least `3/⟨1 − cos⟩` steps apart: 3 times that in which diffusing directions forget themselves, `3/ηλ` in a stationary gas |
-//! | drift of the overlap | the overlap at an eighth of the window, first against last |
+//! | drift of the overlap | the overlap at an eighth of the window, first against last; of the group in which it grows most clearly |
+//! | drift of the participation ratio | that of the second half of the window less that of the first; of the group in which it falls most clearly |
 //! | edge ratio, norm, age | the readings of the groups, the most alarming one |
 //! | growth of the norm | `η²\|g\|²/\|w\|²` where the norm does not answer; on a sphere it is the squared tangent of a step, and from 1 on directions are forgotten in one |
 //! | thermal energy `RT` | `⟨m tr Σ⟩/4` of the gradient noise, `d T/2`: needs a second gradient |
@@ -747,8 +748,22 @@ impl Observer {
                 .is_none_or(|known| beyond(&q) > beyond(&known))
             {
                 evidence.long_overlap = Some(q);
-                evidence.overlap_drift = self.overlap_drift(group);
             }
+        }
+        let clarity = |e: &Estimate| e.z_score(0.0).unwrap_or(0.0);
+        if let Some(drift) = self.overlap_drift(group)
+            && evidence
+                .overlap_drift
+                .is_none_or(|known| clarity(&drift) > clarity(&known))
+        {
+            evidence.overlap_drift = Some(drift);
+        }
+        if let Some(drift) = self.participation_drift(group)
+            && evidence
+                .participation_drift
+                .is_none_or(|known| clarity(&drift) < clarity(&known))
+        {
+            evidence.participation_drift = Some(drift);
         }
     }
 
@@ -881,6 +896,22 @@ impl Observer {
                 Reading::Pending { seen, needed } => Some(Reading::Pending { seen, needed }),
                 _ => None,
             })
+    }
+
+    /// Change of the participation ratio between the halves of the window, per step.
+    fn participation_drift(&self, group: GroupId) -> Option<Estimate> {
+        let cloud = self.cloud(group)?;
+        let (snapshots, spacing) = (cloud.snapshots(), cloud.spacing()?);
+        let (early, late) = snapshots.split_at(snapshots.len() / 2);
+        let spread = |half: &[&[f64]]| participation_ratio(half).ok()?.ready().copied();
+        let (early, late) = (spread(early)?, spread(late)?);
+        // From the middle of one half to that of the other.
+        let steps = 0.5 * spacing * snapshots.len() as f64;
+        Some(Estimate {
+            value: (late.value - early.value) / steps,
+            std_error: late.std_error.hypot(early.std_error) / steps,
+            n_eff: late.n_eff.min(early.n_eff),
+        })
     }
 
     /// Trend of the overlap at an eighth of the window, per step.

@@ -562,6 +562,34 @@ fn a_stationary_run_has_no_transitions() {
     assert!(told.len() <= 3, "in 60 runs of two series: {told:#?}");
 }
 
+/// A gas set below its critical temperature: while it falls into the condensate, its directions gather.
+#[test]
+fn a_quenched_gas_condenses_before_our_eyes() {
+    let (d, rate) = (1000, 0.002);
+    let system = PSpin::new(2, d).unwrap();
+    let mut run = PSpinSgd::new(system, 0.4 / 1000.0, rate, Start::Gas, 3).unwrap();
+    let monitor = MonitorConfig::default()
+        .gas_energy(exact(0.0))
+        .best_energy(exact(-1.0));
+    let (mut observer, group) = observer(Symmetry::ScaleInvariant, 3000, monitor);
+    let mut seen = Vec::new();
+    for _ in 0..16_000 {
+        let facts = Step::new(run.loss())
+            .learning_rate(rate)
+            .protocol(Protocol::FixedSphere);
+        observer
+            .observe(&facts, &slices(group, run.weights(), run.gradient()))
+            .unwrap();
+        run.step();
+        for event in observer.events() {
+            if let Event::PhaseChanged { to, .. } = event {
+                seen.push(to);
+            }
+        }
+    }
+    assert!(seen.contains(&Phase::Condensing), "{seen:?}");
+}
+
 /// A hot gas, quenched at step 18 000 to where it condenses.
 #[test]
 fn a_quench_is_told_as_transition_and_change_of_phase() {

@@ -3,6 +3,7 @@
 mod any_input;
 mod change_points;
 mod exact_systems;
+mod p_spin;
 mod phases;
 mod response;
 

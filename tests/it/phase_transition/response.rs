@@ -1,6 +1,7 @@
 //! Fluctuations, reweighting, peaks and loops against exact sums.
 
 use super::ar1;
+use thermograd::equilibrium::batch_means_estimate;
 use thermograd::phase_transition::{
     Branches, Conditions, CurvePoint, MultiHistogram, PeakScale, RampPoint, Reweighted, Run,
     SlowRamp, binder_cumulant, crossing, heat_capacity, hysteresis, latent_heat, peak, ramp_trend,
@@ -367,15 +368,9 @@ fn ramp(power: u32, d: usize, steps_each: usize, seed: u64) -> (Vec<CurvePoint>,
                         sgd.loss()
                     })
                     .collect();
-                let value = losses.iter().sum::<f64>() / losses.len() as f64;
-                CurvePoint {
-                    temperature,
-                    value: Estimate {
-                        value,
-                        std_error: 0.01,
-                        n_eff: 10.0,
-                    },
-                }
+                // Five batches: the scatter within a temperature, drift included.
+                let value = estimate(batch_means_estimate(&losses, 5));
+                CurvePoint { temperature, value }
             })
             .collect()
     };
