@@ -39,9 +39,7 @@
 //! \qquad c = -\hat\mu \cdot \hat w,
 //! ```
 //!
-//! is derived in the source of
-//! [`stationary_state`](crate::systems::IsotropicGasConfig::stationary_state), with what it does to the
-//! radius. It has no free parameter:
+//! is derived in [`gas_state`](crate::systems::gas_state), with what it does to the radius. It has no free parameter:
 #![doc = include_str!("pictures/paper_gas_step.svg")]
 //!
 //! Of 1156 readings of U, T, V and S the distance from theory is 5.29 standard errors rms for small
