@@ -26,7 +26,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod gas;
-mod law;
+mod grid;
 
 use std::{
     error::Error,
@@ -44,7 +44,7 @@ use common::{
     plot::{HeatMap, Plot, Point},
 };
 use gas::{Held, Measured, Place, Setting};
-use law::{Grid, Minima, Scores, Slope, by_chance, largest, rms};
+use grid::{Grid, Minima, Scores, Slope, by_chance, largest, rms};
 use thermograd::{Estimate, systems::GasState};
 
 /// Measures the isotropic gas over a grid of hyper-parameters.

@@ -352,9 +352,9 @@ impl<'a> Grid<'a> {
     }
 
     /// Decay where there is one.
-    fn continuous(&self, (setting, seen): &Place, r: &Reading) -> Option<Estimate> {
+    fn continuous(&self, (setting, _): &Place, r: &Reading) -> Option<Estimate> {
         let r = r.ready()?;
-        Some(seen.continuous(self.held, setting.other, setting.rate, *r))
+        Some(Seen::continuous(self.held, setting.other, setting.rate, *r))
     }
 
     fn print(&self, table: &[Slope]) {
@@ -471,48 +471,54 @@ impl<'a> Grid<'a> {
         })
     }
 
+    fn line(&self, i: usize) -> impl Iterator<Item = &'a Place> {
+        (0..self.size).map(move |j| self.at(i, j))
+    }
+
+    /// The lines that are drawn.
+    const fn lines(&self) -> [usize; 3] {
+        [0, self.size / 2, self.size - 1]
+    }
+
     fn draw(&self, folder: &Path) -> Result<(), Box<dyn Error>> {
         let (name, title, rate) = match self.held {
             Held::Lr => ("lr", "fixed learning rate", "η"),
             Held::Elr => ("elr", "fixed effective learning rate", "η_eff"),
             Held::Sphere => ("sphere", "fixed sphere", "η_eff"),
         };
-        let sphere = self.held == Held::Sphere;
-        let other = if sphere {
-            "r (weight)"
-        } else {
-            "λ (loss/weight²)"
-        };
-        let point = |x: f64, y: Estimate| Point {
-            x,
-            y: y.value,
-            error: y.std_error,
-        };
-        let line = |i: usize| (0..self.size).map(move |j| self.at(i, j));
-        let lines = || [0, self.size / 2, self.size - 1].into_iter();
+        let path = |what: &str| folder.join(format!("{name}_{what}"));
+        let title = |what: &str| format!("{what} of the digits network: {title}");
+        self.mechanics(&title, rate).save(&path("mechanics"))?;
+        self.entropies(&title("Entropy"), rate)
+            .save(&path("entropy"))?;
+        self.state(&title("Equation of state")).save(&path("z"))
+    }
 
-        let mut plot = if sphere {
-            Plot::new(
-                &format!("Pressure of the digits network: {title}"),
-                other,
-                "p (loss/weight²)",
-            )
+    const fn other(&self) -> &'static str {
+        match self.held {
+            Held::Sphere => "r (weight)",
+            Held::Lr | Held::Elr => "λ (loss/weight²)",
+        }
+    }
+
+    /// The radius, or on the sphere the pressure.
+    fn mechanics(&self, title: &dyn Fn(&str) -> String, rate: &str) -> Plot {
+        let sphere = self.held == Held::Sphere;
+        let (what, unit) = if sphere {
+            ("Pressure", "p (loss/weight²)")
         } else {
-            Plot::new(
-                &format!("Radius of the digits network: {title}"),
-                other,
-                "r (weight)",
-            )
+            ("Radius", "r (weight)")
         };
-        plot = plot.log_x().log_y();
-        for i in lines() {
+        let mut plot = Plot::new(&title(what), self.other(), unit).log_x().log_y();
+        for i in self.lines() {
             let of = |s: &Seen| if sphere { s.pressure } else { s.radius };
             plot = plot.dots(
                 &format!("{rate} = {:.3}", self.at(i, 0).0.rate),
-                line(i).map(|(setting, seen)| point(setting.other, of(seen))),
+                self.line(i)
+                    .map(|(setting, seen)| point(setting.other, of(seen))),
             );
         }
-        for (turn, i) in lines().enumerate() {
+        for (turn, i) in self.lines().into_iter().enumerate() {
             let law = |(setting, seen): &Place| {
                 // On the sphere RT/V of the noise, and elsewhere r* of noise and gradient.
                 let gas = 0.5 * seen.freedom * seen.temperature.value / seen.volume.value;
@@ -520,34 +526,37 @@ impl<'a> Grid<'a> {
                 Some((setting.other, if sphere { gas } else { r? }))
             };
             let legend = if sphere { "RT/V" } else { "r*" };
-            plot = plot.theory(if turn == 0 { legend } else { "" }, line(i).filter_map(law));
+            plot = plot.theory(
+                if turn == 0 { legend } else { "" },
+                self.line(i).filter_map(law),
+            );
         }
-        plot.save(&folder.join(format!("{name}_mechanics")))?;
+        plot
+    }
 
-        let mut plot = Plot::new(
-            &format!("Entropy of the digits network: {title}"),
-            other,
-            "S (nats, up to a constant)",
-        )
-        .log_x();
-        let half = 0.5 * self.at(0, 0).1.freedom;
-        for i in lines() {
+    fn entropies(&self, title: &str, rate: &str) -> Plot {
+        let mut plot = Plot::new(title, self.other(), "S (nats, up to a constant)").log_x();
+        for i in self.lines() {
             plot = plot.dots(
                 &format!("{rate} = {:.3}", self.at(i, 0).0.rate),
-                line(i).map(|(setting, seen)| point(setting.other, seen.entropy)),
+                self.line(i)
+                    .map(|(setting, seen)| point(setting.other, seen.entropy)),
             );
         }
         // An ideal gas: through the mean of each line, with the slope that Maxwell's relation gives.
+        let half = 0.5 * self.at(0, 0).1.freedom;
         let steepness = match self.held {
             Held::Lr => 0.0,
             Held::Elr => -half,
             Held::Sphere => 2.0 * half,
         };
-        for (turn, i) in lines().enumerate() {
+        for (turn, i) in self.lines().into_iter().enumerate() {
             let n = self.size as f64;
-            let x = line(i).map(|p| p.0.other.ln()).sum::<f64>() / n;
-            let y = line(i).map(|p| p.1.entropy.value).sum::<f64>() / n;
-            let ideal = line(i).map(|p| (p.0.other, y + steepness * (p.0.other.ln() - x)));
+            let x = self.line(i).map(|p| p.0.other.ln()).sum::<f64>() / n;
+            let y = self.line(i).map(|p| p.1.entropy.value).sum::<f64>() / n;
+            let ideal = self
+                .line(i)
+                .map(|p| (p.0.other, y + steepness * (p.0.other.ln() - x)));
             plot = plot.theory(
                 if turn == 0 {
                     "slope of an ideal gas"
@@ -557,27 +566,27 @@ impl<'a> Grid<'a> {
                 ideal,
             );
         }
-        plot.save(&folder.join(format!("{name}_entropy")))?;
+        plot
+    }
 
-        let z = |s: &Seen| s.z.ready().copied();
-        let mut plot = Plot::new(
-            &format!("Equation of state of the digits network: {title}"),
-            "T (loss)",
-            "Z = pV/RT",
-        )
-        .log_x();
-        for j in lines() {
+    fn state(&self, title: &str) -> Plot {
+        let other = if self.held == Held::Sphere { "r" } else { "λ" };
+        let mut plot = Plot::new(title, "T (loss)", "Z = pV/RT").log_x();
+        for j in self.lines() {
             let column = (0..self.size).map(|i| self.at(i, j));
             plot = plot.dots(
-                &format!(
-                    "{} = {:.3}",
-                    if sphere { "r" } else { "λ" },
-                    self.at(0, j).0.other
-                ),
-                column.filter_map(|(_, s)| Some(point(s.temperature.value, z(s)?))),
+                &format!("{other} = {:.3}", self.at(0, j).0.other),
+                column.filter_map(|(_, s)| Some(point(s.temperature.value, *s.z.ready()?))),
             );
         }
         plot.level("ideal gas", 1.0)
-            .save(&folder.join(format!("{name}_z")))
+    }
+}
+
+const fn point(x: f64, y: Estimate) -> Point {
+    Point {
+        x,
+        y: y.value,
+        error: y.std_error,
     }
 }

@@ -3,8 +3,8 @@
 use std::error::Error;
 
 use thermograd::{
-    Cadence, Config, Ensemble, Estimate, Groups, Moment, Observer, Protocol, Reading, Step,
-    Symmetry, Window, entropy::WindowConfig, pressure, slices,
+    Cadence, Config, Ensemble, Estimate, GroupId, Groups, Moment, Observer, Protocol, Reading,
+    Step, Symmetry, Window, entropy::WindowConfig, pressure, slices,
 };
 
 use super::common::{
@@ -78,7 +78,7 @@ const MOST: u64 = 6;
 
 impl Seen {
     /// A prediction as it is for small steps: r*² or r*⁴ less the part ηλ/2.
-    pub(crate) fn continuous(&self, held: Held, decay: f64, rate: f64, r: Estimate) -> Estimate {
+    pub(crate) fn continuous(held: Held, decay: f64, rate: f64, r: Estimate) -> Estimate {
         let factor = match held {
             Held::Lr => (1.0 - 0.5 * rate * decay).powf(0.25),
             // x = η_eff λ r*² solves 2x − x² = η_eff²M.
@@ -135,11 +135,9 @@ impl<'a> Run<'a> {
     fn project(&mut self) {
         if self.setting.held == Held::Sphere {
             let scale = self.setting.other / self.squared_norm().sqrt();
-            self.training
-                .network
-                .weights_mut()
-                .iter_mut()
-                .for_each(|w| *w *= scale);
+            for w in self.training.network.weights_mut() {
+                *w *= scale;
+            }
         }
     }
 
@@ -235,6 +233,17 @@ pub(crate) fn run(setting: &Setting, digits: &Digits) -> Result<Seen, Box<dyn Er
         }
     }
 
+    let weights = run.training.network.weights().len();
+    seen(setting, &observer, hidden, (step, turn, weights - scales))
+}
+
+/// What the observer has to say of the steps, the turn and the degrees of freedom.
+fn seen(
+    setting: &Setting,
+    observer: &Observer,
+    hidden: GroupId,
+    (steps, turn, freedom): (u64, f64, usize),
+) -> Result<Seen, Box<dyn Error>> {
     let read = |name: &str| observer.read(hidden, name);
     let value = |name: &str| -> Result<Estimate, Box<dyn Error>> { Ok(ready(name, &read(name)?)?) };
     let sphere = setting.held == Held::Sphere;
@@ -251,9 +260,9 @@ pub(crate) fn run(setting: &Setting, digits: &Digits) -> Result<Seen, Box<dyn Er
     let entropy = observer.entropy(hidden)?;
     let memory = entropy.ready().map_or(0.0, |s| s.autocorrelation_time);
     Ok(Seen {
-        steps: step,
+        steps,
         turn,
-        freedom: (run.training.network.weights().len() - scales) as f64,
+        freedom: freedom as f64,
         energy: ready("loss", &observer.read_model("loss")?)?,
         temperature: value("temperature_noise")?,
         pressure: value(if sphere {

@@ -7,3 +7,4 @@
 #[cfg(feature = "statistics")]
 pub mod cooling;
 pub mod loops;
+pub mod paper;

@@ -181,8 +181,8 @@ struct Norm {
 const TOO_LARGE: Reason = Reason::Meaningless("the step is too large for a stationary state");
 
 impl IsotropicGasConfig {
-    /// The stationary state to first order in the step, mean gradient included; formulas in the
-    /// source's opening essay.
+    /// The stationary state to first order in the step, mean gradient included; formulas and their
+    /// derivation in [the module's essay](crate::systems::gas_state).
     ///
     /// ```
     /// use thermograd::systems::{GasProtocol, IsotropicGasConfig};

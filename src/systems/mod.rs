@@ -2,7 +2,7 @@
 //!
 //! | system | what is known of it |
 //! |---|---|
-//! | [`IsotropicGas`] | radius, temperature, compressibility factor, rotation and memory of a scale-invariant group |
+//! | [`IsotropicGas`] | radius, temperature, compressibility factor, rotation and memory of a scale-invariant group; with a mean loss its state to first order in the step |
 //! | [`HarmonicBath`] | every stationary second moment of momentum SGD on a quadratic, non-commuting noise included |
 //! | [`Ar1`] | autocorrelation time of a series and the variance of its mean |
 //! | [`VonMisesFisher`] | energy, entropy, heat capacity of a Gibbs measure on the sphere, and exact samples of it |
@@ -14,7 +14,7 @@
 pub mod ar1;
 mod cooling;
 mod curie_weiss;
-mod gas_state;
+pub mod gas_state;
 pub mod harmonic;
 mod instability;
 mod ising;

@@ -9,15 +9,15 @@ mod family;
 #[path = "../../examples/isotropic_gas/gas.rs"]
 mod gas;
 #[allow(dead_code, reason = "the example reads the rest")]
-#[path = "../../examples/isotropic_gas/law.rs"]
-mod law;
+#[path = "../../examples/isotropic_gas/grid.rs"]
+mod grid;
 
 #[allow(dead_code, reason = "the example reads the rest")]
 #[path = "../../examples/maxwell_digits/run.rs"]
 mod network;
 
 use gas::{Held, Setting};
-use law::{Grid, by_chance, largest, rms};
+use grid::{Grid, by_chance, largest, rms};
 use thermograd::{
     Estimate,
     entropy::{FamilyMember, family_temperatures},

@@ -317,7 +317,8 @@ impl<'a> Grid<'a> {
         }
         let offset = |values: &[f64]| {
             let values: Vec<Estimate> = values.iter().map(|&x| exact(x)).collect();
-            (!values.is_empty()).then(|| Estimate {
+            // Fewer have no spread to speak of.
+            (values.len() > 2).then(|| Estimate {
                 value: mean(&values).value,
                 std_error: spread(&values) / (values.len() as f64).sqrt(),
                 n_eff: values.len() as f64,
