@@ -51,8 +51,9 @@
 //! microsecond; then the arithmetic of six sums; from some 10⁵ on, where the streams no longer fit
 //! the caches nearest to the core, the pass lies on the line of the pure read. A plain fold stays
 //! above it at every length. nalgebra and ndarray are written the way one would, with vectors of
-//! `f64` made for the purpose: at 10⁶ most of their time goes into fresh memory, which is why their
-//! rows in the table say more than the factor of 4 at 10⁴ that arithmetic alone accounts for.
+//! `f64` made for the purpose. At 10⁴ nalgebra takes 4 times as long as the pass; at 10⁶ each of its
+//! own parameters costs 35 times as much as it did at 10⁴, presumably because memory that large is
+//! mapped anew in every call, and the rows of the table hold that too.
 //!
 //! # Why the bits are always the same
 //! Sums in floating point depend on their order, so the order is fixed: 512 positions to a leaf,
@@ -76,19 +77,19 @@
 //! Rust, and `safe_arch` has. [`Instructions`](crate::Instructions) says what is in use.
 //!
 //! # In a training loop
-//! A step of the small digits network takes 26 ns a parameter on an idle core. Looking at every step,
-//! the default, is a few percent of that and not less: the sums of a step with two steps of memory
-//! are thirteen products for every parameter. Bursts of 4 consecutive steps in 64
-//! ([`Cadence::bursts`](crate::Cadence::bursts)) bring it below one percent, and larger models have
-//! more arithmetic to a parameter, batch by batch, for the same look.
+//! The step of the small digits network is short: tens of nanoseconds a parameter. Looking at every
+//! step, the default, is several percent of that, and cannot be below one: the sums of a step with
+//! two steps of memory are thirteen products for every parameter. Bursts of 4 consecutive steps in
+//! 64 ([`Cadence::bursts`](crate::Cadence::bursts)) bring it below one percent. A larger batch has
+//! more arithmetic to a parameter for the same look.
 //!
 //! # Where it stops
 //! - bfloat16 with three streams is bound by arithmetic: each element must become an `f64`, and
 //!   half the bytes bring the same number of them. Sums of blocks in `f32` would be faster, and
 //!   would give up that all formats have the same bits.
 //! - Subnormal `f32` are exact, and slow on processors that convert them in microcode.
-//! - Three f32 streams from the second-level cache are bound by arithmetic as well: 26 vector
-//!   operations for 32 positions, most of them for displacements, whose products may not be fused.
+//! - Three f32 streams from the second-level cache are bound by arithmetic as well: 52 vector
+//!   operations for 32 positions, 28 of them for displacements, whose products may not be fused.
 //! - The projection adds every block of 16 to a place that a hash chose, in `f64`: in the
 //!   third-level cache that is slower than reading, from memory it is hidden behind it.
 //! - A plain fold over data in the third-level cache waits for that cache as well: no pass can beat
