@@ -8,3 +8,4 @@
 pub mod cooling;
 pub mod loops;
 pub mod paper;
+pub mod speed;
