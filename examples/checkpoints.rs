@@ -24,7 +24,9 @@ use std::{
 
 use clap::Parser;
 use safetensors::{Dtype, serialize_to_file, tensor::TensorView};
-use thermograd::adapters::safetensors::{Analysis, AnalysisConfig, GroupAnalysis, Series};
+use thermograd::adapters::safetensors::{
+    Analysis, AnalysisConfig, Checkpoint, GroupAnalysis, Series,
+};
 use thermograd::systems::Random;
 use thermograd::{Assignment, Reading, Symmetry};
 
@@ -109,7 +111,7 @@ fn assignment(arguments: &Arguments, series: &Series) -> Result<Assignment, Box<
     let shapes: Vec<(&str, &[usize])> = series
         .checkpoints()
         .iter()
-        .flat_map(|checkpoint| checkpoint.tensors())
+        .flat_map(Checkpoint::tensors)
         .collect();
     let mut layers = Assignment::new();
     for name in names {

@@ -35,7 +35,7 @@
 //! let mut test = ScaleTest::new();
 //! let mut random = Random::new(1);
 //! let w: Vec<f64> = (0..12).map(|_| random.normal()).collect();
-//! for _ in 0..64 {
+//! for _ in 0..128 {
 //!     // A loss that reads the direction of each of 4 rows alone: its gradient is across them.
 //!     let mut g: Vec<f64> = (0..12).map(|_| random.normal()).collect();
 //!     for (w, g) in w.chunks(3).zip(g.chunks_mut(3)) {
@@ -423,13 +423,12 @@ impl ScaleTest {
         }
         for (module, (products, n, members)) in totals {
             if members > 1 {
-                match self.modules.get_mut(module) {
-                    Some(track) => track.push(&[products], n),
-                    None => {
-                        let mut track = Track::default();
-                        track.push(&[products], n);
-                        self.modules.insert(module.to_owned(), track);
-                    }
+                if let Some(track) = self.modules.get_mut(module) {
+                    track.push(&[products], n);
+                } else {
+                    let mut track = Track::default();
+                    track.push(&[products], n);
+                    self.modules.insert(module.to_owned(), track);
                 }
             }
         }

@@ -152,6 +152,20 @@ impl Parameters {
             .map(|entry| (entry.name.as_str(), entry.var.as_tensor()))
     }
 
+    /// The parameter that holds an element of a group, and the element's position in it: where the
+    /// index of an [`Error::NonFinite`] comes from.
+    pub fn locate(&self, group: GroupId, index: usize) -> Option<(&str, usize)> {
+        let mut first = 0;
+        for entry in self.entries.iter().filter(|entry| entry.group == group) {
+            let len = entry.var.as_tensor().elem_count();
+            if index - first < len {
+                return Some((&entry.name, index - first));
+            }
+            first += len;
+        }
+        None
+    }
+
     /// Shows one step's weights and gradients to a [`ScaleTest`], which proposes symmetries after
     /// some steps. Tensors are copied to the host: this is for a look, not for every step.
     ///
@@ -351,32 +365,6 @@ fn on_host(
         preconditioner: d.as_mut().map(Source::stream),
     };
     give(out, entry.group, weights.elem_count(), streams)
-        .map_err(|error| in_parameter(&entry.name, error))
-}
-
-/// Adds the parameter's name to what is said of its group: a group may hold many.
-fn in_parameter(name: &str, error: Error) -> Error {
-    let named = |place: String| format!("parameter {name:?}, {place}");
-    match error {
-        Error::NonFinite {
-            place,
-            index,
-            value,
-        } => Error::NonFinite {
-            place: named(place),
-            index,
-            value,
-        },
-        Error::Overflow { place, largest } => Error::Overflow {
-            place: named(place),
-            largest,
-        },
-        Error::Empty { place, remedy } => Error::Empty {
-            place: named(place),
-            remedy,
-        },
-        other => other,
-    }
 }
 
 /// A host tensor as a stream: in place, or through its strides.
@@ -617,8 +605,7 @@ impl Reduction {
                 *slot = rows.iter().sum();
                 rest = after;
             }
-            out.sums(member.group, &sums)
-                .map_err(|error| in_parameter(&member.name, error))?;
+            out.sums(member.group, &sums)?;
         }
         Ok(())
     }

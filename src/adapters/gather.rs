@@ -4,12 +4,12 @@
 //! in the same order whatever its layout is today: a gradient is often laid out as the transpose
 //! of its weight, and a framework may change that from one step to the next. Streams that are
 //! contiguous in the logical order are passed as they are; the others are copied into a tile of
-//! 512 elements. Nothing is allocated.
+//! 256 elements. Nothing is allocated.
 
 use crate::{Collector, Error, GroupId, Piece, View};
 
 /// Elements in a tile.
-const TILE: usize = 512;
+const TILE: usize = 256;
 
 mod sealed {
     pub trait Sealed {}

@@ -2,7 +2,7 @@
 //!
 //! [`tensor`] takes anything that converts to a view with dynamic strides: `&matrix`, a view of
 //! some rows and columns, a row-major buffer seen through its strides. Elements are read in
-//! nalgebra's own order, column by column, and copied through a tile of 512 elements on the stack.
+//! nalgebra's own order, column by column, and copied through a tile of 256 elements on the stack.
 //! A whole matrix that is laid out that way needs no adapter: its `as_slice()` goes to
 //! [`Collector::tensor`] without a copy.
 //!

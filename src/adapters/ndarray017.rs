@@ -2,7 +2,7 @@
 //!
 //! [`tensor`] takes views: of a whole array, of a slice with a step, reversed, transposed,
 //! broadcast. Elements are read in the logical order of the array, the last axis fastest. Arrays
-//! in standard layout are read in place; others are copied through a tile of 512 elements on the
+//! in standard layout are read in place; others are copied through a tile of 256 elements on the
 //! stack, so that nothing is allocated.
 //!
 //! The logical order is kept because what is remembered of a coordinate is kept by its position:
@@ -10,7 +10,7 @@
 //! another way in the next, and must not be scrambled against the weights.
 //!
 //! ```
-//! use ndarray017::array;
+//! use ::ndarray017::array;
 //! use thermograd::{adapters::ndarray017, Groups, Moment, Observer, Step, Symmetry};
 //! let mut groups = Groups::new();
 //! let layer = groups.add("layer", Symmetry::Generic);
@@ -141,7 +141,7 @@ impl<'a, T: Element, D: Dimension> Source<'a, T, D> {
         match array.as_slice() {
             Some(run) => Self::Run(T::view(run)),
             None => Self::Lanes(Lanes {
-                lanes: array.rows().into_iter(),
+                rest: array.rows().into_iter(),
                 lane: None,
                 at: 0,
             }),
@@ -157,7 +157,7 @@ impl<'a, T: Element, D: Dimension> Source<'a, T, D> {
 }
 
 struct Lanes<'a, T, D: Dimension> {
-    lanes: LanesIter<'a, T, D::Smaller>,
+    rest: LanesIter<'a, T, D::Smaller>,
     lane: Option<ArrayView1<'a, T>>,
     at: usize,
 }
@@ -166,7 +166,7 @@ impl<T: Element, D: Dimension> Read for Lanes<'_, T, D> {
     fn read(&mut self, mut out: &mut [f64]) {
         while !out.is_empty() {
             let Some(lane) = &self.lane else {
-                self.lane = self.lanes.next();
+                self.lane = self.rest.next();
                 self.at = 0;
                 if self.lane.is_none() {
                     return;
@@ -176,17 +176,14 @@ impl<T: Element, D: Dimension> Read for Lanes<'_, T, D> {
             let take = out.len().min(lane.len() - self.at);
             let (now, later) = out.split_at_mut(take);
             let end = self.at + take;
-            match lane.as_slice() {
-                Some(run) => {
-                    for (slot, &value) in now.iter_mut().zip(&run[self.at..end]) {
-                        *slot = value.into();
-                    }
+            if let Some(run) = lane.as_slice() {
+                for (slot, &value) in now.iter_mut().zip(&run[self.at..end]) {
+                    *slot = value.into();
                 }
-                None => {
-                    let part = lane.slice_axis(Axis(0), Slice::from(self.at..end));
-                    for (slot, &value) in now.iter_mut().zip(part) {
-                        *slot = value.into();
-                    }
+            } else {
+                let part = lane.slice_axis(Axis(0), Slice::from(self.at..end));
+                for (slot, &value) in now.iter_mut().zip(part) {
+                    *slot = value.into();
                 }
             }
             out = later;

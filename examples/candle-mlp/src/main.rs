@@ -12,10 +12,12 @@
     reason = "a program that answers on its terminal"
 )]
 
+#[path = "../../common/overhead.rs"]
+mod overhead;
+
 use std::error::Error;
 use std::io::Read;
 use std::path::Path;
-use std::time::{Duration, Instant};
 
 use candle_core::{DType, Device, Tensor, Var, backprop::GradStore};
 use candle_nn::{VarBuilder, VarMap};
@@ -24,7 +26,7 @@ use flate2::read::GzDecoder;
 use thermograd::adapters::candle011::{Parameters, names};
 use thermograd::invariance::ScaleTest;
 use thermograd::systems::Random;
-use thermograd::{Assignment, Cadence, Config, Observer, Step};
+use thermograd::{Assignment, Observer, Step};
 
 type Fallible<T> = Result<T, Box<dyn Error>>;
 
@@ -41,7 +43,7 @@ struct Arguments {
     #[arg(long, default_value_t = 128)]
     hidden: usize,
     /// Examples in a batch.
-    #[arg(long, default_value_t = 64)]
+    #[arg(long, default_value_t = 256)]
     batch: usize,
     /// Learning rate of plain SGD.
     #[arg(long, default_value_t = 0.1)]
@@ -215,7 +217,12 @@ fn main() -> Fallible<()> {
     run.parameters = Parameters::new(&vars, &layers)?;
 
     if run.arguments.overhead {
-        return overhead(&mut run, &layers);
+        let turns = run.arguments.turns;
+        let told = overhead::overhead(turns, layers.groups(), |observer| {
+            run.step(observer).map(|_| ())
+        })?;
+        println!("{told}");
+        return Ok(());
     }
     let mut observer = Observer::new(layers.groups().clone())?;
     for step in 0..run.arguments.steps {
@@ -227,68 +234,4 @@ fn main() -> Fallible<()> {
     }
     println!("{}", observer.report());
     Ok(())
-}
-
-/// Time of 64 steps without an observer, at 4 steps in 64, and at every step, turn by turn: what is
-/// compared stands side by side, so that a machine that is slow for a while is slow for all three.
-fn overhead(run: &mut Run, layers: &Assignment) -> Fallible<()> {
-    const STEPS: u32 = 64;
-    let observer = |cadence| {
-        let config = Config::default().cadence(cadence);
-        Observer::with_config(layers.groups().clone(), config)
-    };
-    let mut observers = [
-        None,
-        Some(observer(Cadence::bursts(4, 64)?)?),
-        Some(observer(Cadence::EVERY_STEP)?),
-    ];
-    let mut ratios: [Vec<f64>; 2] = Default::default();
-    let mut bare = Vec::new();
-    for turn in 0..=run.arguments.turns {
-        let mut times = [Duration::ZERO; 3];
-        // One step of each in turn, and the order turns as well.
-        for step in 0..STEPS {
-            for i in 0..3 {
-                let mode = (i + step as usize) % 3;
-                let start = Instant::now();
-                run.step(observers[mode].as_mut())?;
-                times[mode] += start.elapsed();
-            }
-        }
-        if turn == 0 {
-            continue; // caches and memory are warm from here on
-        }
-        let seconds = times.map(|t| t.as_secs_f64() / f64::from(STEPS));
-        bare.push(seconds[0]);
-        for (ratios, observed) in ratios.iter_mut().zip(&seconds[1..]) {
-            ratios.push(observed / seconds[0] - 1.0);
-        }
-    }
-    let (step, _) = median(&mut bare);
-    println!(
-        "{} steps of {:.2} ms each way; extra time of a step, median of {} turns:",
-        ratios[0].len() * STEPS as usize,
-        1e3 * step,
-        ratios[0].len()
-    );
-    for (name, ratios) in ["4 steps in 64", "every step"].iter().zip(&mut ratios) {
-        let (middle, error) = median(ratios);
-        println!(
-            "  {name:14} {:6.2} % ± {:.2} %",
-            100.0 * middle,
-            100.0 * error
-        );
-    }
-    Ok(())
-}
-
-/// Median, and its standard error from the spread of the quartiles.
-fn median(values: &mut [f64]) -> (f64, f64) {
-    values.sort_by(f64::total_cmp);
-    let n = values.len();
-    if n == 0 {
-        return (0.0, 0.0);
-    }
-    let quartiles = values[3 * n / 4] - values[n / 4];
-    (values[n / 2], 1.253 * quartiles / 1.349 / (n as f64).sqrt())
 }
