@@ -600,13 +600,6 @@ impl<'a> Fetch<'a> {
         }
     }
 
-    fn unreached(&self, name: &str, cause: &'static str) -> Error {
-        Error::NoGradient {
-            parameter: name.to_owned(),
-            cause,
-        }
-    }
-
     fn fetch<const D: usize>(
         &mut self,
         param: &Param<Tensor<D>>,
@@ -616,7 +609,7 @@ impl<'a> Fetch<'a> {
         let parameter = &self.parameters.list[index];
         let value = param.val();
         if !value.is_require_grad() {
-            return Err(self.unreached(
+            return Err(no_gradient(
                 &parameter.name,
                 "it requires none now and did when Parameters was built: give the module in training, not what valid() returned, and build Parameters anew after freezing",
             ));
@@ -631,20 +624,18 @@ impl<'a> Fetch<'a> {
         let weights = value.inner();
         let device = weights.device();
         let scale = self.scale;
-        let gradient = |found: Option<Tensor<D>>| {
-            match found {
+        let gradient = |found: Option<Tensor<D>>| match found {
             Some(gradient) if scale == 1.0 => Ok(gradient),
             Some(gradient) => Ok(gradient.mul_scalar(scale)),
             None if self.parameters.unreached == Unreached::Zero => Ok(weights.zeros_like()),
-            None if self.gradients.are_gone() => Err(self.unreached(
+            None if self.gradients.are_gone() => Err(no_gradient(
                 &parameter.name,
                 "no parameter has one: the gradients were consumed, or belong to another fork of the module",
             )),
-            None => Err(self.unreached(
+            None => Err(no_gradient(
                 &parameter.name,
                 "the loss does not depend on it: look for detach(), inner() or a layer whose output is not used; freeze it by no_grad(), leave it out of the groups, or allow it by Unreached::Zero",
             )),
-        }
         };
         let first = gradient(self.gradients.get::<D>(param.id, &device))?;
         let second = match self.second {
@@ -691,7 +682,7 @@ impl<'a> Fetch<'a> {
             .iter()
             .find(|plan| self.tickets[plan.index].is_none());
         if let Some(plan) = missing {
-            return Err(self.unreached(
+            return Err(no_gradient(
                 &parameters.list[plan.index].name,
                 "the module does not have it: give the module that Parameters was built from",
             ));
@@ -788,6 +779,13 @@ impl ModuleVisitor for Fetch<'_> {
             Ok(tickets) => self.tickets[index] = Some(tickets),
             Err(error) => self.refused = Some(error),
         }
+    }
+}
+
+fn no_gradient(parameter: &str, cause: &'static str) -> Error {
+    Error::NoGradient {
+        parameter: parameter.to_owned(),
+        cause,
     }
 }
 

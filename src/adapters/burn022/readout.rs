@@ -99,8 +99,8 @@ impl Readout {
     fn advance(&mut self) {
         self.seen = self.seen.saturating_add(1);
         let mut waiting = self.queue.lock();
-        while let Some(entry) = waiting.pop_front_if(|entry| entry.at <= self.seen) {
-            self.shown = Some(entry);
+        while waiting.front().is_some_and(|entry| entry.at <= self.seen) {
+            self.shown = waiting.pop_front();
         }
     }
 
@@ -155,7 +155,7 @@ impl Metric for NumericReadout {
 
     fn update(
         &mut self,
-        _: &Self::Input,
+        (): &Self::Input,
         _: &MetricMetadata,
     ) -> Result<SerializedEntry, TensorReadError> {
         self.0.advance();
@@ -212,7 +212,7 @@ impl Metric for TextReadout {
 
     fn update(
         &mut self,
-        _: &Self::Input,
+        (): &Self::Input,
         _: &MetricMetadata,
     ) -> Result<SerializedEntry, TensorReadError> {
         self.0.advance();
