@@ -46,7 +46,7 @@
 //! A training run that still learns loses energy that no bath takes: dU then contains learning, and
 //! "dissipation" is dominated by it. A network has many relaxation times; τ is that of the energy.
 
-use crate::{Error, Estimate, Reading, Reason};
+use crate::{Error, Estimate, Moment, Observer, Reading, Reason};
 
 use super::CaloricCurve;
 
@@ -87,6 +87,28 @@ impl CoolingPoint {
             heat_capacity: None,
             relaxation_time: None,
         }
+    }
+
+    /// What an observer's window says of the model: its middle in steps, T from measured noise (from
+    /// midpoints where there is none), U, and C where an independent loss is given. τ is for
+    /// [`energy_fluctuations`], from the losses themselves.
+    ///
+    /// # Errors
+    /// None of its own: the names are those of the catalogue.
+    pub fn read(observer: &Observer) -> Result<Reading<Self>, Error> {
+        let noise = observer.read_model("temperature_noise")?;
+        let temperature = match noise {
+            Reading::Undefined(_) => observer.read_model("temperature_midpoint")?,
+            known => known,
+        };
+        let time = observer.steps() as f64 - 0.5 * observer.ensemble(None)?.count(Moment::Loss);
+        let energy = observer.read_model("loss")?.ready().copied();
+        let capacity = observer.read_model("heat_capacity")?;
+        Ok(temperature.map(|temperature| Self {
+            energy,
+            heat_capacity: capacity.ready().copied().filter(|c| c.value >= 0.0),
+            ..Self::new(time, temperature)
+        }))
     }
 
     /// With U.

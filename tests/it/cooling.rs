@@ -7,6 +7,7 @@ use thermograd::cooling::{
     decay_advice, energy_fluctuations,
 };
 use thermograd::equilibrium::VerdictConfig;
+use thermograd::phase_transition::{Cause, Event};
 use thermograd::systems::{
     GasProtocol, HarmonicBath, HarmonicConfig, HarmonicCooling, IsotropicGasConfig, Random,
 };
@@ -574,6 +575,51 @@ fn an_observer_cools_a_gas() {
     let t = observer.read(all, "temperature_noise").unwrap();
     let expected = *gas.config().temperature().ready().unwrap();
     assert!((value(&t) / expected - 1.0).abs() < 0.05);
+}
+
+/// A window of a bath as a point of a record; and overheating outranks any verdict.
+#[test]
+fn signals_and_points_are_read_from_an_observer() {
+    let bath = HarmonicBath::new(&[1.0], &[1.0], HarmonicConfig::new(0.1)).unwrap();
+    let mut sampler = bath.stationary_sampler(1).unwrap();
+    let mut groups = Groups::new();
+    let all = groups.add("all", Symmetry::Generic);
+    let config = Config::default().window(Window::Growing);
+    let mut observer = Observer::with_config(groups, config).unwrap();
+    assert!(CoolingPoint::read(&observer).unwrap().ready().is_none());
+    for _ in 0..8000 {
+        let facts = sampler.facts().independent_loss(sampler.loss());
+        sampler.draw_second();
+        let snapshot = slices(all, sampler.weights(), sampler.gradient())
+            .second_gradient(sampler.second_gradient().unwrap());
+        observer.observe(&facts, &snapshot).unwrap();
+        sampler.step().unwrap();
+    }
+    let point = CoolingPoint::read(&observer).unwrap();
+    let point = point.ready().unwrap();
+    assert_eq!(point.time, 4000.0);
+    assert!(point.temperature.z_score(bath.temperature()).unwrap().abs() < 4.0);
+    let capacity = point.heat_capacity.unwrap();
+    assert!(
+        capacity.z_score(0.5 / 0.95_f64.powi(2)).unwrap().abs() < 4.0,
+        "{capacity}"
+    );
+    let (signals, events) = Signals::read(&mut observer, &VerdictConfig::default()).unwrap();
+    assert_eq!(signals.step, 8000);
+    assert!(signals.heat_capacity.is_some());
+    assert!(
+        !events
+            .iter()
+            .any(|e| matches!(e, Event::Overheating { .. }))
+    );
+    let overheating = Event::Overheating {
+        step: 1,
+        group: None,
+        cause: Cause::EdgeRatio,
+    };
+    let verdict = observer.verdict(&VerdictConfig::default()).unwrap();
+    let signals = Signals::new(1).event(&overheating).verdict(&verdict);
+    assert_eq!(signals.state, State::Overheating);
 }
 
 #[test]

@@ -53,7 +53,8 @@ proptest! {
         let balance = ledger.balance();
         prop_assert_eq!(balance.steps + balance.gaps + 1, run.len() as u64);
         prop_assert!((balance.energy_change - change).abs() < 1e-9);
-        prop_assert!(balance.residual().abs() < 1e-10, "{}", balance.residual());
+        // Three differences a step of numbers up to 2000, each good to 2e-13.
+        prop_assert!(balance.residual().abs() < 1e-12 * run.len() as f64, "{}", balance.residual());
     }
 
     /// Out over any batches and back over the same ones: the energy is what it was, to the last bit.
@@ -66,7 +67,7 @@ proptest! {
         }
         let balance = ledger.balance();
         prop_assert_eq!(balance.energy_change, 0.0);
-        prop_assert!((balance.heat.total + balance.work()).abs() < 1e-7);
+        prop_assert!((balance.heat.total + balance.work()).abs() < 1e-6);
     }
 
     /// Area of a polygon: reversal changes its sign, another first point nothing.
