@@ -184,6 +184,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("{}", studies.loss_held);
     println!("training loss and ln T held fixed:");
     println!("{}", studies.temperature_held);
+    println!("training loss, ln T and |w| held fixed:");
+    println!("{}", studies.norm_held);
     println!("training loss held fixed, whole settings resampled:");
     println!("{}", studies.clustered);
     println!("{}", verdict(&runs, &studies));
@@ -510,6 +512,7 @@ fn print(runs: &[Run]) {
 struct Studies {
     loss_held: Study,
     temperature_held: Study,
+    norm_held: Study,
     clustered: Study,
 }
 
@@ -544,8 +547,11 @@ fn studies(runs: &[Run], seed: u64) -> Result<Studies, thermograd::Error> {
     let whole = StudyConfig::default().bootstrap(resampling.clusters(&settings));
     // T is positive wherever it is known; rank correlations do not see the logarithm.
     let heat = column(&|run| value(&run.temperature).unwrap_or(0.0).max(1e-300).ln());
+    let norm = column(&|run| run.norm);
+    let all = [&loss[..], &heat, &norm];
     Ok(Studies {
         loss_held: generalisation_study(&gap, &[&loss], &measures, &each)?,
+        norm_held: generalisation_study(&gap, &all, &measures, &each)?,
         temperature_held: generalisation_study(&gap, &[&loss, &heat], &measures, &each)?,
         clustered: generalisation_study(&gap, &[&loss], &measures, &whole)?,
     })
@@ -577,23 +583,26 @@ fn verdict(runs: &[Run], studies: &Studies) -> String {
     };
     let (low, high) = ends(&Run::gap);
     let (least, most) = ends(&|run| run.training_loss);
+    let (smallest, largest) = ends(&|run| run.norm);
     format!(
         "Over {} networks with training losses from {least:.4} to {most:.4} the gap runs from {low:.3} to {high:.3}. \
          Its interval excludes zero for: {}. With the training loss held fixed (normal scores) it does for: {}. With \
-         the temperature held fixed as well: {}. With whole settings resampled, which is what it takes to speak of other \
-         learning rates and batch sizes than these: {}. A minus at trace or largest curvature, a plus at the entropy, says \
-         that the flatter networks had the larger gap; a minus at the noise that doubles the loss, that the \
-         more resilient ones had the smaller. This shows what goes together in this family, for one architecture \
-         on one data set. It does not show that flatness makes a network generalise: learning rate and batch size move \
-         temperature, flatness and gap at once, and what is left with the temperature held fixed is the only part that \
-         flatness knows by itself. Seven measures at 95 % hold an accidental one in every third such study. Trace, \
-         entropy and learning coefficient depend on the norm of the weights, which a network of this kind can trade between \
-         layers; the noise that doubles the loss is normalised row by row and does not.",
+         the temperature held fixed as well: {}; with the norm of the weights, too: {}. With whole settings resampled, which \
+         is what it takes to speak of other learning rates and batch sizes than these: {}. A minus at trace or largest \
+         curvature, a plus at the entropy, says that the flatter networks had the larger gap; a minus at the noise that \
+         doubles the loss, that the more resilient ones had the smaller. This shows what goes together in this family, for \
+         one architecture on one data set. It does not show that flatness, or the lack of it, makes a network generalise: \
+         learning rate and batch size move temperature, norm, flatness and gap at once, and what is left with temperature and norm \
+         held fixed is all that a measure knows beyond them. Seven measures at 95 % hold an accidental one in every third \
+         such study. Trace, entropy and learning coefficient are per unit of weight, and the norm of the weights differs by \
+         a factor of {:.1} over the family; the noise that doubles the loss is relative to it, row by row.",
         runs.len(),
         clear(&studies.loss_held, |row| &row.plain),
         clear(&studies.loss_held, |row| &row.scores),
         clear(&studies.temperature_held, |row| &row.scores),
+        clear(&studies.norm_held, |row| &row.scores),
         clear(&studies.clustered, |row| &row.scores),
+        largest / smallest,
     )
 }
 
@@ -671,6 +680,7 @@ fn answer(arguments: &Arguments, runs: &[Run], studies: &Studies) -> Value {
         "runs": rows,
         "training_loss_held": study_to_json(&studies.loss_held),
         "training_loss_and_temperature_held": study_to_json(&studies.temperature_held),
+        "training_loss_temperature_and_norm_held": study_to_json(&studies.norm_held),
         "whole_settings_resampled": study_to_json(&studies.clustered),
         "paragraph": verdict(runs, studies),
     })
@@ -704,7 +714,8 @@ fn draw(
             "Generalisation gap at matched training loss",
             x,
             "gap (loss, nats)",
-        );
+        )
+        .log_y();
         if name != "entropy" {
             plot = plot.log_x();
         }
@@ -753,13 +764,9 @@ fn draw(
         })
         .collect::<Vec<_>>()
     };
-    let names: Vec<String> = (1..)
-        .zip(&study.rows)
-        .map(|(i, row)| format!("{i} {}", row.name))
-        .collect();
     Plot::new(
         "95 % intervals of the correlation with the gap",
-        &names.join(", "),
+        "1 T   2 tr H   3 h_max   4 S   5 λ̂   6 σ₂   7 |w|",
         "correlation",
     )
     .dots("τ", bars(|row| &row.plain, -0.1))

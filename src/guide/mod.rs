@@ -6,6 +6,8 @@
 
 #[cfg(feature = "statistics")]
 pub mod cooling;
+#[cfg(feature = "statistics")]
+pub mod flat_minima;
 pub mod loops;
 pub mod paper;
 pub mod speed;
