@@ -30,9 +30,9 @@ mod flatness;
 #[cfg(feature = "statistics")]
 mod free_energy;
 mod gas;
+mod invariance;
 #[cfg(feature = "statistics")]
 mod law;
-mod invariance;
 mod noise;
 mod optimizers;
 #[cfg(feature = "statistics")]
