@@ -186,12 +186,12 @@ impl IsotropicGasConfig {
     ///
     /// ```
     /// use thermograd::systems::{GasProtocol, IsotropicGasConfig};
-    /// // A step of 0.02 on the sphere in three dimensions: T = 0.01, U = T/(1 − e/2 + 5eT/2).
+    /// // A step e = 0.02 on the sphere in three dimensions: T = 0.01, U = T/(1 − e/2 + 3eT).
     /// let protocol = GasProtocol::FixedSphere { effective_learning_rate: 0.02 };
     /// let state = IsotropicGasConfig::new(3, protocol).strength(1.0).stationary_state();
     /// let state = state.ready().unwrap();
     /// assert_eq!(state.temperature, 0.01);
-    /// assert!((state.energy * (1.0 - 0.01 + 0.0004) / 0.01 - 1.0).abs() < 2e-4);
+    /// assert!((state.energy * (1.0 - 0.01 + 0.0006) / 0.01 - 1.0).abs() < 1e-4);
     /// ```
     ///
     /// [`Reading::Undefined`] without noise or decay, with momentum or dampening, with decoupled
