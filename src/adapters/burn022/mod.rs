@@ -34,7 +34,7 @@
 //! Burn's gradients are those of the loss alone: clipping and weight decay happen in the
 //! optimiser, and momentum or Adam is told by [`Step`](crate::Step). The snapshot reads nothing
 //! until the observer asks, so a step outside the observer's cadence costs nothing. In a training
-//! loop of burn's own, the feature `burn022-train` does all of this.
+//! loop of burn's own, the module `train` of the feature `burn022-train` does all of this.
 //!
 //! # What is read, and where it is reduced
 //! Everything comes back in one [`Transaction`](burn022::tensor::Transaction) a device.
@@ -87,7 +87,7 @@ mod read;
 mod readout;
 mod reduce;
 #[cfg(feature = "burn022-train")]
-mod train;
+pub mod train;
 
 #[cfg(feature = "burn022-train")]
 pub use readout::{NumericReadout, TextReadout};

@@ -20,7 +20,6 @@
 //! where
 //!     M: TrainStep<Output = ClassificationOutput> + InferenceStep + burn::module::Module
 //!         + std::fmt::Display + 'static,
-//!     M::Output: Send,
 //! {
 //!     let parameters = Parameters::of(&model)?;
 //!     // What the loop cannot tell: everything but the loss and the learning rate.
