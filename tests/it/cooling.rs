@@ -457,10 +457,10 @@ fn constant_speed_is_robbins_monro_or_exponential() {
         let mut controller =
             Controller::new(ConstantSpeed::new(1000).unwrap(), bounds, START).unwrap();
         let mut halfway = 0.0;
-        for step in (0..=1000).step_by(stride) {
-            let now = controller.step(&Signals::new(step as u64)).in_force;
+        for step in (0..=1000_u32).step_by(stride) {
+            let now = controller.step(&Signals::new(step.into())).in_force;
             if step <= 500 {
-                halfway = 1.0 / (0.4 / now.learning_rate - 1.0) * step as f64 / 1000.0;
+                halfway = 1.0 / (0.4 / now.learning_rate - 1.0) * f64::from(step) / 1000.0;
             }
         }
         // 1/η grows from 2.5 by 99 times that.
