@@ -21,6 +21,11 @@
 //! It does not, but it costs: elements below 1.2e-38, the subnormal `f32`, are exact here and make
 //! some processors convert them in microcode, a hundred times slower.
 
+#![expect(
+    clippy::inline_always,
+    reason = "only what is inlined into a dispatched function is compiled for its instructions"
+)]
+
 use crate::projection::{BLOCK, Table};
 use crate::snapshot::View;
 use crate::sums::LEAF;
@@ -52,7 +57,7 @@ const WIDTH: usize = STEP / LANES;
 
 /// An element type that kernels read as it lies in memory.
 pub(crate) trait Format {
-    type Bits: Copy + Sync;
+    type Bits: Copy + Default + Sync;
     /// Whether the product of two elements is exact in `f64`.
     const EXACT: bool;
     fn load<M: Machine>(machine: M, bits: &[Self::Bits; STEP]) -> [M::Lanes; WIDTH];
@@ -135,14 +140,13 @@ const PREVIOUS: u8 = 2;
 const SECOND: u8 = 3;
 const UPDATE: u8 = 4;
 
-/// The sums of the first `steps` steps of one leaf.
+/// Adds one step of positions to the partial sums.
 #[inline(always)]
-fn leaf<M: Machine, F: Format, const SHAPE: u8>(
+fn add_step<M: Machine, F: Format, const SHAPE: u8>(
     m: M,
-    streams: [&[F::Bits; LEAF]; 3],
-    steps: usize,
-    ahead: [&[F::Bits; LEAF]; 3],
-) -> [f64; SUMS] {
+    mut sums: [M::Lanes; SUMS],
+    [w, g, t]: [&[F::Bits; STEP]; 3],
+) -> [M::Lanes; SUMS] {
     let product = |a, b, c| {
         if F::EXACT {
             m.exact_mul_add(a, b, c)
@@ -151,50 +155,74 @@ fn leaf<M: Machine, F: Format, const SHAPE: u8>(
         }
     };
     let rounded = |a, b, c| m.add(m.mul(a, b), c);
+    let w = F::load(m, w);
+    let g = if SHAPE >= GRADIENT { F::load(m, g) } else { w };
+    let t = if SHAPE >= PREVIOUS { F::load(m, t) } else { w };
+    for k in 0..WIDTH {
+        let (w, g, t) = (w[k], g[k], t[k]);
+        sums[0] = product(w, w, sums[0]);
+        if SHAPE == WEIGHTS {
+            continue;
+        }
+        sums[1] = product(w, g, sums[1]);
+        sums[2] = product(g, g, sums[2]);
+        match SHAPE {
+            PREVIOUS => {
+                let step = m.sub(w, t);
+                sums[3] = rounded(step, step, sums[3]);
+                sums[4] = rounded(t, step, sums[4]);
+                sums[5] = rounded(g, step, sums[5]);
+            }
+            SECOND => {
+                let apart = m.sub(g, t);
+                sums[3] = rounded(apart, apart, sums[3]);
+                sums[4] = product(g, t, sums[4]);
+                sums[5] = product(w, t, sums[5]);
+            }
+            UPDATE => {
+                sums[3] = product(w, t, sums[3]);
+                sums[4] = product(t, t, sums[4]);
+                sums[5] = product(g, t, sums[5]);
+            }
+            _ => {}
+        }
+    }
+    sums
+}
+
+/// The sums of one whole leaf, while the lines of another are asked for.
+#[inline(always)]
+fn leaf<M: Machine, F: Format, const SHAPE: u8>(
+    m: M,
+    streams: [&[F::Bits; LEAF]; 3],
+    ahead: [&[F::Bits; LEAF]; 3],
+) -> [f64; SUMS] {
     let mut sums = [m.zero(); SUMS];
-    let [w_steps, g_steps, t_steps] = streams.map(|stream| stream.as_chunks::<STEP>().0);
-    let all = w_steps.iter().zip(g_steps).zip(t_steps);
-    for (i, ((w, g), t)) in all.take(steps).enumerate() {
+    let [w, g, t] = streams.map(|stream| stream.as_chunks::<STEP>().0);
+    for (i, ((w, g), t)) in w.iter().zip(g).zip(t).enumerate() {
         prefetch(ahead[0], i * STEP);
-        let w = F::load(m, w);
-        let (mut g_lanes, mut t_lanes) = (w, w);
-        if SHAPE != WEIGHTS {
+        if SHAPE >= GRADIENT {
             prefetch(ahead[1], i * STEP);
-            g_lanes = F::load(m, g);
         }
         if SHAPE >= PREVIOUS {
             prefetch(ahead[2], i * STEP);
-            t_lanes = F::load(m, t);
         }
-        for k in 0..WIDTH {
-            let (w, g, t) = (w[k], g_lanes[k], t_lanes[k]);
-            sums[0] = product(w, w, sums[0]);
-            if SHAPE == WEIGHTS {
-                continue;
-            }
-            sums[1] = product(w, g, sums[1]);
-            sums[2] = product(g, g, sums[2]);
-            match SHAPE {
-                PREVIOUS => {
-                    let step = m.sub(w, t);
-                    sums[3] = rounded(step, step, sums[3]);
-                    sums[4] = rounded(t, step, sums[4]);
-                    sums[5] = rounded(g, step, sums[5]);
-                }
-                SECOND => {
-                    let apart = m.sub(g, t);
-                    sums[3] = rounded(apart, apart, sums[3]);
-                    sums[4] = product(g, t, sums[4]);
-                    sums[5] = product(w, t, sums[5]);
-                }
-                UPDATE => {
-                    sums[3] = product(w, t, sums[3]);
-                    sums[4] = product(t, t, sums[4]);
-                    sums[5] = product(g, t, sums[5]);
-                }
-                _ => {}
-            }
-        }
+        sums = add_step::<M, F, SHAPE>(m, sums, [w, g, t]);
+    }
+    sums.map(|lanes| total(m.store(lanes)))
+}
+
+/// The sums of a part of a leaf: whatever lies beyond its end adds zeros.
+#[inline(always)]
+fn part_by<M: Machine, F: Format, const SHAPE: u8>(m: M, streams: [&[F::Bits]; 3]) -> [f64; SUMS] {
+    let mut sums = [m.zero(); SUMS];
+    let [(w, w_rest), (g, g_rest), (t, t_rest)] = streams.map(|stream| stream.as_chunks::<STEP>());
+    for ((w, g), t) in w.iter().zip(g).zip(t) {
+        sums = add_step::<M, F, SHAPE>(m, sums, [w, g, t]);
+    }
+    if !w_rest.is_empty() {
+        let rest = [padded(w_rest), padded(g_rest), padded(t_rest)];
+        sums = add_step::<M, F, SHAPE>(m, sums, rest.each_ref());
     }
     sums.map(|lanes| total(m.store(lanes)))
 }
@@ -220,7 +248,6 @@ fn block<M: Machine, F: Format, const SHAPE: u8>(m: M, streams: [&[F::Bits]; 3])
         let mut node = leaf::<M, F, SHAPE>(
             m,
             [w_leaf, g_leaf, t_leaf],
-            LEAF / STEP,
             [&w[ahead], &g[ahead], &t[ahead]],
         );
         for _ in 0..(i + 1).trailing_zeros() {
@@ -238,20 +265,27 @@ fn block<M: Machine, F: Format, const SHAPE: u8>(m: M, streams: [&[F::Bits]; 3])
 /// Leaves between the one that is read and the one that is asked for.
 const AHEAD: usize = 1;
 
+/// Asks for the line that an element lies in.
 #[cfg(all(feature = "simd", target_arch = "x86_64"))]
 #[inline(always)]
-fn prefetch<T>(values: &[T; LEAF], from: usize) {
-    let line = 64 / size_of::<T>();
-    for i in 0..STEP / line {
-        if let Some(value) = values.get(from + i * line) {
-            safe_arch::prefetch_t0(value);
-        }
+fn fetch<T>(values: &[T], at: usize) {
+    if let Some(value) = values.get(at) {
+        safe_arch::prefetch_t0(value);
     }
 }
 
 #[cfg(not(all(feature = "simd", target_arch = "x86_64")))]
 #[inline(always)]
-fn prefetch<T>(_: &[T; LEAF], _: usize) {}
+fn fetch<T>(_: &[T], _: usize) {}
+
+/// Asks for the lines of one step.
+#[inline(always)]
+fn prefetch<T>(values: &[T; LEAF], from: usize) {
+    let line = 64 / size_of::<T>();
+    for i in 0..STEP.div_ceil(line) {
+        fetch(values, from + i * line);
+    }
+}
 
 /// The sums of a complete subtree of whole leaves, by the best that this machine has.
 pub(crate) fn reduce<F: Format>(
@@ -282,37 +316,33 @@ fn run<F: Format, const SHAPE: u8>(
     block::<_, F, SHAPE>(Plain, streams)
 }
 
-/// The sums of the first `fill` positions of a leaf that was widened, by the best that this
-/// machine has; zeros follow up to a whole step.
-pub(crate) fn tile(
+/// The sums of a part of a leaf, by the best that this machine has.
+pub(crate) fn part<F: Format>(
     instructions: Instructions,
     shape: Shape,
-    streams: [&[f64; LEAF]; 3],
-    fill: usize,
+    streams: [&[F::Bits]; 3],
 ) -> [f64; SUMS] {
-    let steps = fill.div_ceil(STEP);
     match shape {
-        Shape::Weights => part::<WEIGHTS>(instructions, streams, steps),
-        Shape::Gradient => part::<GRADIENT>(instructions, streams, steps),
-        Shape::Previous => part::<PREVIOUS>(instructions, streams, steps),
-        Shape::Second => part::<SECOND>(instructions, streams, steps),
-        Shape::Update => part::<UPDATE>(instructions, streams, steps),
+        Shape::Weights => run_part::<F, WEIGHTS>(instructions, streams),
+        Shape::Gradient => run_part::<F, GRADIENT>(instructions, streams),
+        Shape::Previous => run_part::<F, PREVIOUS>(instructions, streams),
+        Shape::Second => run_part::<F, SECOND>(instructions, streams),
+        Shape::Update => run_part::<F, UPDATE>(instructions, streams),
     }
 }
 
-fn part<const SHAPE: u8>(
+fn run_part<F: Format, const SHAPE: u8>(
     instructions: Instructions,
-    streams: [&[f64; LEAF]; 3],
-    steps: usize,
+    streams: [&[F::Bits]; 3],
 ) -> [f64; SUMS] {
     #[cfg(feature = "simd")]
     if let Some(level) = vectors::level(instructions) {
         return fearless_simd::dispatch!(level, simd => {
-            leaf::<_, F64, SHAPE>(vectors::Vectors(simd), streams, steps, streams)
+            part_by::<_, F, SHAPE>(vectors::Vectors(simd), streams)
         });
     }
     let _ = instructions;
-    leaf::<_, F64, SHAPE>(Plain, streams, steps, streams)
+    part_by::<_, F, SHAPE>(Plain, streams)
 }
 
 /// What is remembered of a leaf: the weights of one and of two steps ago, the gradient of one step
@@ -434,8 +464,8 @@ fn add_past<M: Machine, K: Kept>(
 
 /// The last few positions, and zeros, which change no sum.
 #[inline(always)]
-fn padded<T: Copy + Default>(rest: &[T]) -> [T; LANES] {
-    let mut padded = [T::default(); LANES];
+fn padded<T: Copy + Default, const N: usize>(rest: &[T]) -> [T; N] {
+    let mut padded = [T::default(); N];
     for (to, from) in padded.iter_mut().zip(rest) {
         *to = *from;
     }
@@ -453,7 +483,7 @@ pub(crate) fn project(
     #[cfg(feature = "simd")]
     if let Some(level) = vectors::level(instructions) {
         return fearless_simd::dispatch!(level, simd => {
-            project_by(vectors::Vectors(simd), table, first, values, sums)
+            project_by(vectors::Vectors(simd), table, first, values, sums);
         });
     }
     let _ = instructions;
@@ -464,8 +494,24 @@ pub(crate) fn project(
 fn project_by<M: Machine>(m: M, table: &Table, first: usize, values: View<'_>, sums: &mut [f64]) {
     match values {
         View::F32(values) => {
-            for (i, block) in values.as_chunks::<BLOCK>().0.iter().enumerate() {
-                let (place, signs) = table.entry(first + i);
+            let blocks = values.as_chunks::<BLOCK>().0;
+            // Pairs share a hash, and the first block may be the second of its pair.
+            let (single, rest) = blocks.split_at(blocks.len().min(first % 2));
+            let (pairs, last) = rest.as_chunks::<2>();
+            let start = first + single.len();
+            for block in single {
+                let (place, signs) = table.entry(first);
+                add_block(m, sums, place, m.signed(block, signs));
+            }
+            for (i, [even, odd]) in pairs.iter().enumerate() {
+                fetch(values, i * 2 * BLOCK + LEAF);
+                fetch(values, i * 2 * BLOCK + LEAF + BLOCK);
+                let [(place, signs), (next_place, next_signs)] = table.pair(start / 2 + i);
+                add_block(m, sums, place, m.signed(even, signs));
+                add_block(m, sums, next_place, m.signed(odd, next_signs));
+            }
+            for block in last {
+                let (place, signs) = table.entry(start + 2 * pairs.len());
                 add_block(m, sums, place, m.signed(block, signs));
             }
         }

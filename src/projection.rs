@@ -31,6 +31,11 @@
 //! noise only over seeds. The bound is for a fixed vector. One chosen with knowledge of the seed
 //! can project to zero.
 
+#![expect(
+    clippy::inline_always,
+    reason = "only what is inlined into a dispatched function is compiled for its instructions"
+)]
+
 use crate::kernel::{self, Instructions};
 use crate::snapshot::View;
 use crate::{Error, random::mix};
@@ -304,15 +309,32 @@ pub(crate) struct Table {
 
 impl Table {
     /// The first place of a block among all sums, and the signs of its members as bits.
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "32 bits of a hash, scaled below the number of places; 16 of the others"
-    )]
     #[inline(always)]
     pub(crate) const fn entry(&self, block: usize) -> (usize, u16) {
-        let hash = mix(self.seed.wrapping_add((block as u64).wrapping_mul(GOLDEN)));
-        let place = ((hash >> 32) * self.places as u64) >> 32;
-        (block % TURNS * self.stride + place as usize, hash as u16)
+        let [even, odd] = self.pair(block / 2);
+        if block.is_multiple_of(2) { even } else { odd }
+    }
+
+    /// Two blocks share the 64 bits of a hash: 16 for the signs and 16 for the place of each.
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "bits of a hash, and a product scaled below the number of places"
+    )]
+    #[inline(always)]
+    pub(crate) const fn pair(&self, pair: usize) -> [(usize, u16); 2] {
+        let hash = mix(self.seed.wrapping_add((pair as u64).wrapping_mul(GOLDEN)));
+        let turn = pair % (TURNS / 2) * 2 * self.stride;
+        let places = self.places as u64;
+        [
+            (
+                turn + ((((hash >> 16) & 0xffff) * places) >> 16) as usize,
+                hash as u16,
+            ),
+            (
+                turn + self.stride + (((hash >> 48) * places) >> 16) as usize,
+                (hash >> 32) as u16,
+            ),
+        ]
     }
 }
 
@@ -479,7 +501,7 @@ mod tests {
             Err(Error::NonFinite { index: 433, .. })
         ));
         assert!(matches!(
-            projection.add(0, &[f64::MAX; 4000]),
+            projection.add(0, &vec![f64::MAX; 4000]),
             Err(Error::Overflow { .. })
         ));
         assert!(projection.add(usize::MAX, &[1.0, 2.0]).is_err());

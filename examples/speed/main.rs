@@ -22,6 +22,7 @@ use std::{
     error::Error,
     fs,
     path::{Path, PathBuf},
+    time::Instant,
 };
 
 use clap::Parser;
@@ -29,6 +30,7 @@ use serde_json::{Value, json};
 
 use common::plot::Plot;
 use row::{Better, Curve, Effort, Row};
+use thermograd::Instructions;
 
 /// Prints targets of speed and accuracy beside what is measured now, on this machine.
 #[derive(Debug, Parser)]
@@ -45,19 +47,32 @@ struct Arguments {
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
+    let begin = Instant::now();
     let arguments = Arguments::parse();
     let effort = if arguments.quick {
         Effort::Quick
     } else {
         Effort::Full
     };
+    println!(
+        "{} of {}, {} threads; median of paired ratios [quartiles]\n",
+        Instructions::detected(),
+        Instructions::available()
+            .map(|x| x.to_string())
+            .collect::<Vec<_>>()
+            .join(", "),
+        std::thread::available_parallelism()?,
+    );
     let mut rows = Vec::new();
     for row in pass::rows(effort)?.into_iter().chain(window::rows(effort)?) {
         print(&row);
         rows.push(row);
     }
+    println!("\n{:.0} s", begin.elapsed().as_secs_f64());
     let curves = if arguments.plots.is_some() || arguments.json.is_some() {
-        window::curves(effort)?
+        let mut curves = pass::curves(effort);
+        curves.extend(window::curves(effort)?);
+        curves
     } else {
         Vec::new()
     };
@@ -65,9 +80,14 @@ fn main() -> Result<(), Box<dyn Error>> {
         draw(folder, &curves)?;
     }
     if let Some(file) = &arguments.json {
+        let machine = json!({
+            "instructions": Instructions::detected().to_string(),
+            "threads": std::thread::available_parallelism()?.get(),
+            "seconds": begin.elapsed().as_secs_f64(),
+        });
         let rows: Vec<Value> = rows.iter().map(Row::json).collect();
         let curves: Vec<Value> = curves.iter().map(Curve::json).collect();
-        let all = json!({ "rows": rows, "curves": curves });
+        let all = json!({ "machine": machine, "rows": rows, "curves": curves });
         fs::write(file, serde_json::to_string_pretty(&all)?)?;
     }
     Ok(())
@@ -78,15 +98,22 @@ fn print(row: &Row) {
         Better::Higher => '≥',
         Better::Lower => '≤',
     };
+    let number = |x: f64| {
+        if x != 0.0 && !(1e-3..1e4).contains(&x.abs()) {
+            format!("{x:.2e}")
+        } else {
+            format!("{x:.3}")
+        }
+    };
     println!(
-        "{:<58} {sign} {:<8.3e} {:>9.3e}  [{:.3e}, {:.3e}] {}  {}  {}",
+        "{} {:<62} {sign} {:<8} {:>9} [{}, {}] {}  {}",
+        if row.met() { "met   " } else { "missed" },
         row.name,
-        row.target,
-        row.ratio.median,
-        row.ratio.low,
-        row.ratio.high,
+        number(row.target),
+        number(row.ratio.median),
+        number(row.ratio.low),
+        number(row.ratio.high),
         row.unit,
-        if row.met() { "met" } else { "MISSED" },
         row.note,
     );
 }

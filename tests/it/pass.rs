@@ -186,7 +186,6 @@ proptest! {
             prop_assert_eq!(bits(&found), expected.clone(), "f64, {}", instructions);
         }
         // bfloat16 is the upper half of an f32.
-        #[expect(clippy::cast_possible_truncation, reason = "the upper half")]
         let brain = [&w, &g, &t].map(|x| {
             x.iter().map(|x| (x.to_bits() >> 16) as u16).collect::<Vec<u16>>()
         });
