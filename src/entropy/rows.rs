@@ -21,6 +21,10 @@
 //!
 //! When it lies: never more than the rounding of its input; differences below 10⁻¹⁵⁴ square to
 //! zero.
+#![expect(
+    clippy::inline_always,
+    reason = "what is called where vector instructions are allowed must be compiled there"
+)]
 
 use super::distances::Twofold;
 

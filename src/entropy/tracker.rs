@@ -28,6 +28,10 @@
 //! The cost of a snapshot is O(N), one of its terms being the estimate's. Nothing is followed until
 //! the window is full, nor while it holds a snapshot without a direction or at distances whose
 //! squares overflow: estimates are then computed from scratch.
+#![expect(
+    clippy::inline_always,
+    reason = "what is called where vector instructions are allowed must be compiled there"
+)]
 
 use std::ops::Range;
 

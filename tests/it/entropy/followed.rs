@@ -106,7 +106,9 @@ proptest! {
             let mut w = walk.next();
             if single {
                 // Held in single precision by the window, all of it.
-                w.iter_mut().for_each(|x| *x = f64::from(*x as f32));
+                for x in &mut w {
+                    *x = f64::from(*x as f32);
+                }
             }
             let narrow: Vec<f32> = w.iter().map(|&x| x as f32).collect();
             let view = if single { View::F32(&narrow) } else { View::F64(&w) };
@@ -121,9 +123,12 @@ proptest! {
                 }
                 let narrow = |w: &Vec<f64>| w.iter().map(|&x| x as f32).collect::<Vec<f32>>();
                 let narrow: Vec<Vec<f32>> = first.iter().map(narrow).collect();
-                let view = |i: usize| match single {
-                    true => View::F32(&narrow[i]),
-                    false => View::F64(&first[i]),
+                let view = |i: usize| {
+                    if single {
+                        View::F32(&narrow[i])
+                    } else {
+                        View::F64(&first[i])
+                    }
                 };
                 fast.push_all((0..first.len()).map(|i| (i as u64, view(i)))).unwrap();
             }

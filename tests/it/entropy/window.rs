@@ -374,7 +374,7 @@ proptest! {
         seed in 0_u64..1000, n in 2_usize..80, kept in 2_usize..90, before in 0_usize..40,
         singles in prop::sample::select(vec![0_usize, 1, 3, 15, 16, 17, 1024, 1025, 3000]),
         doubles in prop::sample::select(vec![0_usize, 1, 4, 5, 31, 1023, 2050]),
-        cut in 0.0_f64..1.0,
+        cut in 0_usize..3001,
     ) {
         prop_assume!(singles + doubles > 0);
         let rows: Vec<(Vec<f32>, Vec<f64>)> = (0..(n + before) as u64)
@@ -388,7 +388,7 @@ proptest! {
         for (step, (a, b)) in (0..).zip(&rows) {
             whole.push_pieces(step, [View::F32(a), View::F64(b)]).unwrap();
             pieces.begin(step).unwrap();
-            let at = (cut * singles as f64) as usize;
+            let at = cut.min(singles);
             pieces.extend(&a[..at]).unwrap();
             pieces.extend(&b[..]).unwrap();
             pieces.extend(&a[at..]).unwrap();
