@@ -19,7 +19,7 @@
 //!
 //! # When a number lies
 //! It does not, but it costs: elements below 1.2e-38, the subnormal `f32`, are exact here and make
-//! some processors convert them in microcode, a hundred times slower.
+//! some processors convert them in microcode, more slowly.
 
 #![expect(
     clippy::inline_always,
