@@ -1,7 +1,7 @@
 //! Exact segmentation beside the full dynamic programme, and one step of the online detectors.
 //!
 //! Series have a step every 500 elements, or none. The dynamic programme is O(n²): at 10⁵ elements a
-//! call takes some five seconds, and ten are made.
+//! call takes half a minute, and ten are made.
 
 #[path = "../examples/speed/baseline.rs"]
 mod baseline;
