@@ -41,7 +41,10 @@ impl Batcher<Digit, Batch> for Stack {
 }
 
 pub(crate) fn batch(items: &[Digit], device: &Device) -> Batch {
-    let pixels: Vec<f32> = items.iter().flat_map(|x| x.pixels.iter().copied()).collect();
+    let pixels: Vec<f32> = items
+        .iter()
+        .flat_map(|x| x.pixels.iter().copied())
+        .collect();
     let labels: Vec<i32> = items.iter().map(|x| x.label).collect();
     let count = items.len();
     Batch {

@@ -140,7 +140,12 @@ pub(crate) fn instrumented(
 fn gas_energy(digits: &[data::Digit], device: &Device) -> Result<Estimate, Box<dyn Error>> {
     let batch = data::batch(&digits[..digits.len().min(256)], device);
     let losses = (0..16)
-        .map(|_| Ok(Network::new(device).classify(batch.clone()).loss.try_into_scalar::<f64>()?))
+        .map(|_| {
+            Ok(Network::new(device)
+                .classify(batch.clone())
+                .loss
+                .try_into_scalar::<f64>()?)
+        })
         .collect::<Result<Vec<f64>, Box<dyn Error>>>()?;
     let n = losses.len() as f64;
     let mean = losses.iter().sum::<f64>() / n;

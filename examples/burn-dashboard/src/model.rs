@@ -47,7 +47,10 @@ impl Network {
         let x = relu(self.norm2.forward(self.conv2.forward(x)));
         let x = relu(self.norm3.forward(self.conv3.forward(x)));
         let [n, channels, ..] = x.dims();
-        let x: Tensor<2> = x.reshape([n, channels, 16]).mean_dim(2).reshape([n, channels]);
+        let x: Tensor<2> = x
+            .reshape([n, channels, 16])
+            .mean_dim(2)
+            .reshape([n, channels]);
         let output = self.head.forward(x);
         let loss = CrossEntropyLossConfig::new()
             .init(&output.device())
