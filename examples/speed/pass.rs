@@ -7,7 +7,7 @@ use std::num::NonZeroUsize;
 use std::time::{Duration, Instant};
 
 use nalgebra::DVectorView;
-use ndarray::ArrayView1;
+use ndarray017::ArrayView1;
 use thermograd::{
     Cadence, Config, Groups, Instructions, Observer, Piece, Projection, Step, Sums, Symmetry, View,
     from_fn, slices, systems::Random,
