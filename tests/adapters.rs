@@ -123,7 +123,7 @@ mod ndarray {
     }
 
     fn columns() -> Slice {
-        Slice::new(1, Some(2 * COLUMNS as isize + 1), 2)
+        Slice::new(1, Some(2 * COLUMNS.cast_signed() + 1), 2)
     }
 
     fn view(large: &Array2<f32>) -> ArrayView2<'_, f32> {

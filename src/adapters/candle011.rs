@@ -172,11 +172,10 @@ impl Parameters {
     /// # Errors
     /// [`Error::NoGradient`] and what [`ScaleTest::observe`] refuses.
     pub fn scale_test(&self, gradients: &GradStore, test: &mut ScaleTest) -> Result<(), Error> {
-        let snapshot = self.snapshot(gradients);
         test.observe(|step| {
             for entry in &self.entries {
                 let weights = entry.var.as_tensor();
-                let gradient = snapshot.gradient(gradients, entry)?;
+                let gradient = gradient_of(gradients, entry)?;
                 let host =
                     |tensor: &Tensor| tensor.flatten_all()?.to_dtype(DType::F64)?.to_vec1::<f64>();
                 let w = host(weights).map_err(failed(&entry.name))?;
@@ -191,7 +190,7 @@ impl Parameters {
     pub const fn snapshot<'a>(&'a self, gradients: &'a GradStore) -> Gradients<'a> {
         Gradients {
             parameters: self,
-            gradients,
+            first: gradients,
             second: None,
             preconditioner: None,
             place: Place::WhereItIs,
@@ -220,7 +219,7 @@ enum Place {
 #[derive(Clone, Copy)]
 pub struct Gradients<'a> {
     parameters: &'a Parameters,
-    gradients: &'a GradStore,
+    first: &'a GradStore,
     second: Option<&'a GradStore>,
     preconditioner: Option<&'a [Tensor]>,
     place: Place,
@@ -258,18 +257,18 @@ impl<'a> Gradients<'a> {
         self.place = Place::Device;
         self
     }
+}
 
-    fn gradient(&self, store: &'a GradStore, entry: &Entry) -> Result<&'a Tensor, Error> {
-        let gradient = store
-            .get(entry.var.as_tensor())
-            .ok_or_else(|| Error::NoGradient {
-                parameter: entry.name.clone(),
-                cause: likely_cause(&entry.name),
-            })?;
-        check_type(&entry.name, gradient)?;
-        same_shape(&entry.name, "gradient", entry.var.as_tensor(), gradient)?;
-        Ok(gradient)
-    }
+fn gradient_of<'a>(store: &'a GradStore, entry: &Entry) -> Result<&'a Tensor, Error> {
+    let gradient = store
+        .get(entry.var.as_tensor())
+        .ok_or_else(|| Error::NoGradient {
+            parameter: entry.name.clone(),
+            cause: likely_cause(&entry.name),
+        })?;
+    check_type(&entry.name, gradient)?;
+    same_shape(&entry.name, "gradient", entry.var.as_tensor(), gradient)?;
+    Ok(gradient)
 }
 
 fn same_shape(name: &str, stream: &str, weights: &Tensor, other: &Tensor) -> Result<(), Error> {
@@ -310,9 +309,9 @@ impl Snapshot for Gradients<'_> {
         }
         let mut elsewhere = Reduction::default();
         for (index, entry) in self.parameters.entries.iter().enumerate() {
-            let gradient = self.gradient(self.gradients, entry)?;
+            let gradient = gradient_of(self.first, entry)?;
             let second = match self.second {
-                Some(store) => Some(self.gradient(store, entry)?),
+                Some(store) => Some(gradient_of(store, entry)?),
                 None => None,
             };
             let weights = entry.var.as_tensor();
@@ -368,6 +367,10 @@ fn on_host(
 }
 
 /// A host tensor as a stream: in place, or through its strides.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "it lives on the stack for one tensor; a box would allocate at every step"
+)]
 enum Source<'a> {
     Run(View<'a>),
     Walk(Walk<'a>),

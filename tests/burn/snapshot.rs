@@ -37,7 +37,7 @@ impl ModuleVisitor for Plain<'_> {
     }
 }
 
-fn plain<'a, M: Module>(module: &M, gradients: Vec<&'a GradientsParams>) -> Vec<Vec<Vec<f32>>> {
+fn plain<M: Module>(module: &M, gradients: Vec<&GradientsParams>) -> Vec<Vec<Vec<f32>>> {
     let mut visitor = Plain {
         gradients,
         seen: Vec::new(),
@@ -56,8 +56,7 @@ fn agree(found: &Sums, expected: &Sums) {
     {
         // Inner products that nearly vanish, against their vectors.
         let scale = match *name {
-            "w_g" => (expected.w_w * expected.g_g).sqrt(),
-            "w_g2" => (expected.w_w * expected.g_g).sqrt(),
+            "w_g" | "w_g2" => (expected.w_w * expected.g_g).sqrt(),
             "g_g2" => expected.g_g,
             _ => b.abs(),
         };

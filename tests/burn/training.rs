@@ -268,7 +268,7 @@ fn accumulation_reads_as_one_large_batch() {
     let hot = watch
         .with_observer(|o| o.read_model("temperature_noise"))
         .unwrap();
-    let hot = hot.ready().unwrap().clone();
+    let hot = *hot.ready().unwrap();
     assert!(hot.z_score(0.2 * 4.0 / 64.0).unwrap().abs() < 4.0, "{hot}");
     assert!(hot.std_error < 0.2 * hot.value);
     assert_eq!(watch.refused(), 0, "{:?}", watch.error());
@@ -308,7 +308,7 @@ fn several_devices_are_one_step() {
         let hot = watch
             .with_observer(|o| o.read_model("temperature_noise"))
             .unwrap();
-        let hot = hot.ready().unwrap().clone();
+        let hot = *hot.ready().unwrap();
         assert!(hot.z_score(0.2 * 4.0 / 64.0).unwrap().abs() < 4.0, "{hot}");
     }
 }
@@ -388,7 +388,10 @@ fn equilibrium_ends_a_training() {
     };
     let (result, watch, _) = settled(false);
     let reason = result.interrupted.and_then(|stop| stop.reason);
-    let verdict = watch.with_observer(|o| o.verdict(&Default::default()).unwrap());
+    let verdict = watch.with_observer(|o| {
+        o.verdict(&thermograd::equilibrium::VerdictConfig::default())
+            .unwrap()
+    });
     assert_eq!(
         reason.as_deref(),
         Some("equilibrium reached"),

@@ -224,7 +224,9 @@ mod tensorboard {
         let other = TensorBoard::create(&directory).unwrap();
         assert_ne!(sink.path(), other.path());
         assert_eq!(sink.left_out(), 0);
-        let events = tfrecord::EventIter::open(sink.path(), Default::default()).unwrap();
+        let events =
+            tfrecord::EventIter::open(sink.path(), tfrecord::RecordReaderConfig::default())
+                .unwrap();
         let mut found = Scalars::new();
         for (i, event) in events.enumerate() {
             // Checksums are checked by the reader.

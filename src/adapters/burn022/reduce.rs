@@ -128,6 +128,7 @@ impl Asked {
 }
 
 #[cfg(all(test, feature = "burn022-test"))]
+#[expect(clippy::unwrap_used, reason = "a test wants the value or the panic")]
 mod tests {
     use super::*;
     use crate::systems::Random;
@@ -188,7 +189,7 @@ mod tests {
         let len = (1 << 24) + (1 << 20);
         let ones = Tensor::<1>::ones([len], &Device::flex());
         let sums = reduced(&ones, &ones, &ones, Accumulation::Rows);
-        assert_eq!(sums.w_w, len as f64);
+        assert_eq!(sums.w_w, f64::from(len));
         assert_eq!(sums.noise, 0.0);
     }
 }
