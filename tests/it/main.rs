@@ -37,6 +37,7 @@ mod noise;
 mod optimizers;
 #[cfg(feature = "statistics")]
 mod pass;
+#[cfg(feature = "statistics")]
 mod phase_transition;
 mod report;
 #[cfg(feature = "safetensors")]
