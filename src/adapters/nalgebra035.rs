@@ -7,12 +7,12 @@
 //! [`Collector::tensor`] without a copy.
 //!
 //! ```
-//! use nalgebra::{DMatrixView, Dyn, matrix};
+//! use nalgebra::{DMatrixView, Dyn, Matrix2};
 //! use thermograd::{adapters::nalgebra035, Groups, Moment, Observer, Step, Symmetry};
 //! let mut groups = Groups::new();
 //! let layer = groups.add("layer", Symmetry::Generic);
 //! let mut observer = Observer::new(groups)?;
-//! let weights = matrix![1.0_f32, 2.0; 3.0, 4.0];
+//! let weights = Matrix2::new(1.0_f32, 2.0, 3.0, 4.0);
 //! // The gradient in a row-major buffer: one row is two elements on.
 //! let buffer = [1.0_f32, 0.0, 0.0, 2.0];
 //! let gradient = DMatrixView::from_slice_with_strides_generic(&buffer, Dyn(2), Dyn(2), Dyn(2), Dyn(1));

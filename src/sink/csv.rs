@@ -39,7 +39,7 @@ const COLUMNS: [&str; 13] = [
 /// sink.write(&observer.report())?;
 /// let text = String::from_utf8(sink.into_inner()?).unwrap();
 /// assert!(text.starts_with("step,window,group,metric,symbol,unit,status,value,"));
-/// assert!(text.contains("1,1,all,loss,U,loss,undefined,"));
+/// assert!(text.contains("1,1,,loss,U,loss,pending,"));
 /// # Ok::<(), thermograd::Error>(())
 /// ```
 #[derive(Debug)]
