@@ -46,6 +46,7 @@
 //! A training run that still learns loses energy that no bath takes: dU then contains learning, and
 //! "dissipation" is dominated by it. A network has many relaxation times; τ is that of the energy.
 
+use crate::error::check_range;
 use crate::{Error, Estimate, Moment, Observer, Reading, Reason};
 
 use super::CaloricCurve;
@@ -162,15 +163,8 @@ impl CoolingPoint {
             }
         }
         let range = |what, value: f64, good: bool| {
-            if good {
-                Ok(())
-            } else {
-                Err(Error::OutOfRange {
-                    what,
-                    value,
-                    allowed: "temperatures 1e-70 to 1e70, relaxation times up to 1e70 and heat capacities 0 to 1e70, energies and times up to 1e70 in size, errors 0 to 1e70",
-                })
-            }
+            let allowed = "temperatures 1e-70 to 1e70, relaxation times up to 1e70 and heat capacities 0 to 1e70, energies and times up to 1e70 in size, errors 0 to 1e70";
+            check_range(what, value, allowed, |_| good)
         };
         let positive = 1e-70..=1e70;
         let size = 0.0..=1e70;

@@ -26,6 +26,7 @@
 
 use super::objective::{Cost, HessianVector, product};
 use super::{Coordinates, Probe, Subspace, check_dimension};
+use crate::error::check_range;
 use crate::sums::dot;
 use crate::systems::Random;
 use crate::{Error, Estimate};
@@ -118,29 +119,14 @@ impl TraceConfig {
     }
 
     fn check(&self) -> Result<(), Error> {
-        let number = |what, value: f64| {
-            if value.is_finite() && value >= 0.0 {
-                Ok(())
-            } else {
-                Err(Error::OutOfRange {
-                    what,
-                    value,
-                    allowed: "a finite number, 0 or more",
-                })
-            }
-        };
+        let number =
+            |what, value| check_range(what, value, "a finite number, 0 or more", |x| x >= 0.0);
         number("relative error of a trace", self.relative)?;
         number("absolute error of a trace", self.absolute)?;
         let count = |what, value: usize, least: usize, allowed| {
-            if (least..=1_000_000).contains(&value) {
-                Ok(())
-            } else {
-                Err(Error::OutOfRange {
-                    what,
-                    value: value as f64,
-                    allowed,
-                })
-            }
+            check_range(what, value as f64, allowed, |_| {
+                (least..=1_000_000).contains(&value)
+            })
         };
         count("least number of probes", self.least, 2, "2 to 1000000")?;
         count(

@@ -31,6 +31,7 @@
 use std::ops::RangeInclusive;
 
 use crate::equilibrium::Verdict;
+use crate::error::check_range;
 use crate::{Error, Estimate, GroupId, Moment, Observer, Reading, Reason, pressure};
 
 /// Whether a point, or all points of a path, are stationary.
@@ -530,15 +531,8 @@ fn sides(part: &RangeInclusive<usize>) -> impl Iterator<Item = (usize, usize)> +
 /// [`Error::OutOfRange`] unless 0 ≤ T_c ≤ T_h, T_h > 0, up to 1e150.
 pub fn carnot_efficiency(cold: &Estimate, hot: &Estimate) -> Result<Estimate, Error> {
     let check = |what, value: f64, good: bool| {
-        if good {
-            Ok(())
-        } else {
-            Err(Error::OutOfRange {
-                what,
-                value,
-                allowed: "a positive number up to 1e150, the cold one not above the hot",
-            })
-        }
+        let allowed = "a positive number up to 1e150, the cold one not above the hot";
+        check_range(what, value, allowed, |_| good)
     };
     let range = 1e-150..=1e150;
     check("hot temperature", hot.value, range.contains(&hot.value))?;

@@ -31,10 +31,10 @@
 //! alternates (true g below 1) gets a conservative answer.
 
 use super::support::{
-    self, LagSums, batch_means, centred, centred_at, check, check_all, check_equal, check_range,
-    count, is_constant, law, mean, quantile_sorted, ranks,
+    self, LagSums, batch_means, centred, centred_at, check, check_all, check_equal, count,
+    is_constant, law, mean, quantile_sorted, ranks,
 };
-use crate::error::Error;
+use crate::error::{Error, check_range};
 use crate::estimate::{Estimate, Reading, Reason};
 
 const CONSTANT: Reason = Reason::Degenerate("the series is constant");
@@ -94,8 +94,8 @@ fn check_lag(series: &[f64], max_lag: usize) -> Result<(), Error> {
     check_range(
         "max_lag",
         max_lag as f64,
-        max_lag < series.len(),
         "a lag below the length of the series",
+        |_| max_lag < series.len(),
     )
 }
 
@@ -516,10 +516,10 @@ pub fn thinning(len: usize, inefficiency: f64, spacing: Spacing) -> Result<Vec<u
     check_range(
         "inefficiency",
         inefficiency,
-        inefficiency.is_finite() && inefficiency >= 1.0,
         "a finite number of at least 1",
+        |x| x >= 1.0,
     )?;
-    check_range("len", len as f64, len <= 1 << 30, "at most 2^30")?;
+    check_range("len", len as f64, "at most 2^30", |_| len <= 1 << 30)?;
     Ok(match spacing {
         Spacing::Even => (0..len).step_by(count(inefficiency.ceil())).collect(),
         Spacing::Nearest => (0..len)
@@ -733,8 +733,8 @@ fn check_probability(probability: f64) -> Result<(), Error> {
     check_range(
         "probability",
         probability,
-        probability > 0.0 && probability < 1.0,
         "a number between 0 and 1",
+        |x| x > 0.0 && x < 1.0,
     )
 }
 
@@ -1018,7 +1018,7 @@ impl Blocking {
 /// ```
 pub fn batch_means_estimate(series: &[f64], batches: usize) -> Result<Reading<Estimate>, Error> {
     check("series", series)?;
-    check_range("batches", batches as f64, batches >= 2, "at least 2")?;
+    check_range("batches", batches as f64, "at least 2", |_| batches >= 2)?;
     if series.len() < batches {
         return Ok(Reading::Pending {
             seen: series.len() as u64,

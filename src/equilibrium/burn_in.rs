@@ -30,8 +30,8 @@
 //! search itself.
 
 use super::autocorrelation::{Truncation, bend};
-use super::support::{centred_at, check, check_equal, check_range, count, dot, mean};
-use crate::error::Error;
+use super::support::{centred_at, check, check_equal, count, dot, mean};
+use crate::error::{Error, check_range};
 use crate::estimate::{Reading, Reason};
 
 const CONSTANT: Reason = Reason::Degenerate("the series is constant");
@@ -238,7 +238,7 @@ pub fn detect_equilibration(series: &[f64], grid: LagGrid) -> Result<Reading<Bur
 /// ```
 pub fn mser(series: &[f64], batch: usize) -> Result<Reading<usize>, Error> {
     check("series", series)?;
-    check_range("batch", batch as f64, batch > 0, "at least 1")?;
+    check_range("batch", batch as f64, "at least 1", |_| batch > 0)?;
     let means: Vec<f64> = series.chunks_exact(batch).map(mean).collect();
     let b = means.len();
     if b < 10 {
@@ -356,12 +356,9 @@ impl Default for WindowConfig {
 }
 
 fn check_padding(padding: f64) -> Result<(), Error> {
-    check_range(
-        "padding",
-        padding,
-        (0.0..1.0).contains(&padding),
-        "a fraction from 0 to below 1",
-    )
+    check_range("padding", padding, "a fraction from 0 to below 1", |x| {
+        (0.0..1.0).contains(&x)
+    })
 }
 
 /// Replicas centred together at the mean of their second halves, on one scale.
@@ -576,7 +573,7 @@ pub fn detect_by_window(
     let (needed, margin) = match config.window {
         LagWindow::SquareRoot => (8, 2),
         LagWindow::Fixed(lags) => {
-            check_range("window", lags as f64, lags > 0, "at least 1 lag")?;
+            check_range("window", lags as f64, "at least 1 lag", |_| lags > 0)?;
             let margin = lags.saturating_add(1);
             (margin.saturating_add(1).max(8), margin)
         }

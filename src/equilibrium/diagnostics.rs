@@ -14,9 +14,9 @@
 //! The calibrated answer is [`verdict`](super::verdict()).
 
 use super::autocorrelation::batch_means_estimate;
-use super::support::{check, check_equal, check_range, law, mean};
+use super::support::{check, check_equal, law, mean};
 use super::thermal::{Balance, kinetic_virial_balance};
-use crate::error::Error;
+use crate::error::{Error, check_range};
 use crate::estimate::{Estimate, Reading, Reason};
 
 /// Learning rate η and momentum μ of a heavy-ball run v' = μ v + g, w' = w - η v'.
@@ -47,14 +47,14 @@ impl Dynamics {
         check_range(
             "learning_rate",
             self.learning_rate,
-            self.learning_rate.is_finite() && self.learning_rate > 0.0,
             "a positive number",
+            |x| x > 0.0,
         )?;
         check_range(
             "momentum",
             self.momentum,
-            (0.0..1.0).contains(&self.momentum),
             "a number from 0 to below 1",
+            |x| (0.0..1.0).contains(&x),
         )
     }
 }
@@ -114,8 +114,8 @@ pub fn fdr2(
     check_range(
         "momentum",
         dynamics.momentum,
-        dynamics.momentum == 0.0,
         "0: this relation is for plain SGD",
+        |x| x == 0.0,
     )?;
     check("curvature along the gradient", curvature_along_gradient)?;
     let factor = 0.5 * dynamics.learning_rate;
@@ -256,14 +256,11 @@ pub fn pflug(products: &[f64]) -> Result<Reading<Estimate>, Error> {
 /// ```
 pub fn distance(squared_distances: &[f64], ratio: f64) -> Result<Reading<f64>, Error> {
     check("squared distances", squared_distances)?;
-    check_range(
-        "ratio",
-        ratio,
-        ratio.is_finite() && ratio > 1.0,
-        "a number above 1",
-    )?;
+    check_range("ratio", ratio, "a number above 1", |x| x > 1.0)?;
     if let Some(bad) = squared_distances.iter().find(|d| **d < 0.0) {
-        check_range("squared distance", *bad, false, "a number of at least 0")?;
+        check_range("squared distance", *bad, "a number of at least 0", |_| {
+            false
+        })?;
     }
     let n = squared_distances.len();
     if n < 10 {

@@ -26,11 +26,10 @@ use super::autocorrelation::{
     Truncation, correlation_time_centred, inefficiency_unfloored, rank_normalised, split_halves,
 };
 use super::support::{
-    self, batch_means, centred, check, check_equal, check_range, count, detrended, is_constant,
-    law, mean, steps,
+    self, batch_means, centred, check, check_equal, count, detrended, is_constant, law, mean, steps,
 };
 use crate::correlation::Pairs;
-use crate::error::Error;
+use crate::error::{Error, check_range};
 use crate::estimate::{Estimate, Reading, Reason};
 use crate::random::Random;
 
@@ -74,36 +73,33 @@ impl Default for TestConfig {
 impl TestConfig {
     pub(crate) fn check(&self) -> Result<(), Error> {
         if let Some(g) = self.inefficiency {
-            check_range(
-                "inefficiency",
-                g,
-                g.is_finite() && g >= 1.0,
-                "a finite number of at least 1",
-            )?;
+            check_range("inefficiency", g, "a finite number of at least 1", |x| {
+                x >= 1.0
+            })?;
         }
         check_range(
             "least_inefficiency",
             self.least_inefficiency,
-            self.least_inefficiency.is_finite() && self.least_inefficiency >= 1.0,
             "a finite number of at least 1",
+            |x| x >= 1.0,
         )?;
         check_range(
             "least_n_eff",
             self.least_n_eff,
-            self.least_n_eff.is_finite() && self.least_n_eff >= 10.0,
             "a finite number of at least 10",
+            |x| x >= 10.0,
         )?;
         check_range(
             "batch_length",
             self.batch_length,
-            (1.0..=1e6).contains(&self.batch_length),
             "a number from 1 to 1e6",
+            |x| (1.0..=1e6).contains(&x),
         )?;
         check_range(
             "most_batches",
             self.most_batches as f64,
-            self.most_batches >= 4,
             "at least 4",
+            |_| self.most_batches >= 4,
         )
     }
 }
@@ -480,8 +476,8 @@ pub fn kpss_statistic(series: &[f64], lags: usize) -> Result<Reading<f64>, Error
     check_range(
         "lags",
         lags as f64,
-        series.is_empty() || lags < series.len(),
         "fewer than the length of the series",
+        |_| series.is_empty() || lags < series.len(),
     )?;
     if series.len() < 2 {
         return Ok(Reading::Pending {

@@ -51,24 +51,6 @@ pub(crate) fn check_equal(place: &str, replicas: &[&[f64]]) -> Result<usize, Err
     Ok(expected)
 }
 
-/// A number inside its range, or the error that says so.
-pub(crate) fn check_range(
-    what: &'static str,
-    value: f64,
-    good: bool,
-    allowed: &'static str,
-) -> Result<(), Error> {
-    if good {
-        Ok(())
-    } else {
-        Err(Error::OutOfRange {
-            what,
-            value,
-            allowed,
-        })
-    }
-}
-
 /// Arithmetic mean with one correction pass; 0 of nothing.
 pub(crate) fn mean(series: &[f64]) -> f64 {
     if series.is_empty() {

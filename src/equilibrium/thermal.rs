@@ -26,9 +26,9 @@ use nalgebra::{DMatrix, DVector, SymmetricEigen};
 use super::autocorrelation::{Spacing, Truncation, correlation_time_centred, thinning};
 use super::stationarity::{TestConfig, plan};
 use super::support::{
-    self, batch_means, centred, check, check_all, check_equal, check_range, is_constant, law, mean,
+    self, batch_means, centred, check, check_all, check_equal, is_constant, law, mean,
 };
-use crate::error::Error;
+use crate::error::{Error, check_range};
 use crate::estimate::{Estimate, Reading, Reason};
 
 const CONSTANT: Reason = Reason::Degenerate("the series is constant");
@@ -195,7 +195,9 @@ pub fn estimate_heterogeneity(estimates: &[Estimate]) -> Result<Reading<Heteroge
     check("standard errors", &errors)?;
     check("effective observations", &sizes)?;
     if let Some(error) = errors.iter().find(|e| **e < 0.0) {
-        check_range("standard error", *error, false, "a number of at least 0")?;
+        check_range("standard error", *error, "a number of at least 0", |_| {
+            false
+        })?;
     }
     if estimates.len() < 2 {
         return Ok(Reading::Pending {
@@ -551,7 +553,7 @@ pub fn maxwell_boltzmann(
     const FEWEST: usize = 20;
     check("displacements", displacements)?;
     if let Width::Known(sd) = width {
-        check_range("width", sd, sd.is_finite() && sd > 0.0, "a positive number")?;
+        check_range("width", sd, "a positive number", |x| x > 0.0)?;
     }
     let n = displacements.len();
     if n < FEWEST {
@@ -642,23 +644,15 @@ impl<'a> EnsembleRun<'a> {
 
     fn check(&self, place: &str) -> Result<(), Error> {
         check(&format!("energies of the {place} run"), self.energies)?;
-        check_range(
-            "temperature",
-            self.temperature,
-            self.temperature.is_finite() && self.temperature > 0.0,
-            "a positive number",
-        )?;
+        check_range("temperature", self.temperature, "a positive number", |x| {
+            x > 0.0
+        })?;
         if let Some((volumes, pressure)) = self.volumes {
             check_equal(
                 &format!("energies or volumes of the {place} run"),
                 &[self.energies, volumes],
             )?;
-            check_range(
-                "pressure",
-                pressure,
-                pressure.is_finite(),
-                "a finite number",
-            )?;
+            check_range("pressure", pressure, "a finite number", |_| true)?;
         }
         Ok(())
     }
@@ -1051,17 +1045,14 @@ pub fn area_rates(
     let n = check_equal("coordinate", coordinates)?;
     config.check()?;
     let d = coordinates.len();
-    check_range(
-        "coordinates",
-        d as f64,
-        (2..=512).contains(&d),
-        "2 to 512 of them",
-    )?;
+    check_range("coordinates", d as f64, "2 to 512 of them", |_| {
+        (2..=512).contains(&d)
+    })?;
     check_range(
         "components",
         components as f64,
-        (2..=10).contains(&components) && components <= d,
         "2 to 10, and no more than there are coordinates",
+        |_| (2..=10).contains(&components) && components <= d,
     )?;
     if n < 3 {
         return Ok(Reading::Pending {

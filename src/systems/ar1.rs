@@ -17,9 +17,8 @@
 //! is flattered by it.
 
 use crate::Error;
+use crate::error::check_range;
 use crate::random::Random;
-
-use super::check;
 
 /// A stationary Gaussian AR(1) process with known moments.
 ///
@@ -46,7 +45,7 @@ impl Ar1 {
     /// # Errors
     /// [`Error::OutOfRange`] unless −1 < `rho` < 1.
     pub fn new(rho: f64) -> Result<Self, Error> {
-        check("lag-one autocorrelation", rho, "-1 < rho < 1", |r| {
+        check_range("lag-one autocorrelation", rho, "-1 < rho < 1", |r| {
             r.abs() < 1.0
         })?;
         Ok(Self {
@@ -61,7 +60,7 @@ impl Ar1 {
     /// # Errors
     /// [`Error::OutOfRange`] unless the variance is positive and finite.
     pub fn with_variance(self, variance: f64) -> Result<Self, Error> {
-        check("stationary variance", variance, "a positive number", |v| {
+        check_range("stationary variance", variance, "a positive number", |v| {
             v > 0.0
         })?;
         Ok(Self { variance, ..self })
@@ -72,7 +71,7 @@ impl Ar1 {
     /// # Errors
     /// [`Error::OutOfRange`] unless the mean is finite.
     pub fn with_mean(self, mean: f64) -> Result<Self, Error> {
-        check("mean", mean, "a finite number", |_| true)?;
+        check_range("mean", mean, "a finite number", |_| true)?;
         Ok(Self { mean, ..self })
     }
 

@@ -33,9 +33,8 @@
 //! # When it lies
 //! A network has many curvatures: its stiff modes follow where its soft modes are glass.
 
+use crate::error::check_range;
 use crate::{Error, Reading, Reason};
-
-use super::check;
 
 /// A mode of curvature a under a bath that cools at the rate k.
 ///
@@ -61,10 +60,10 @@ impl HarmonicCooling {
     /// # Errors
     /// [`Error::OutOfRange`] unless a is in 1e-100 to 1e100 and k in 0 to 1e100.
     pub fn new(curvature: f64, rate: f64) -> Result<Self, Error> {
-        check("curvature", curvature, "1e-100 to 1e100", |a| {
+        check_range("curvature", curvature, "1e-100 to 1e100", |a| {
             (1e-100..=1e100).contains(&a)
         })?;
-        check("cooling rate", rate, "0 to 1e100", |k| {
+        check_range("cooling rate", rate, "0 to 1e100", |k| {
             (0.0..=1e100).contains(&k)
         })?;
         Ok(Self { curvature, rate })

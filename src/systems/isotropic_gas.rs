@@ -37,11 +37,12 @@
 //! run: the radius needs some 5/(4ηλ) steps (times 1 − μ) to settle, the direction forgets itself in
 //! 1/(ηλ).
 
+use crate::error::check_range;
 use crate::pressure::effective_radius;
 use crate::random::Random;
 use crate::{Decay, Error, Optimizer, Protocol, Reading, Reason, Step};
 
-use super::{check, dot};
+use super::dot;
 
 /// What is held fixed during the run.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -180,7 +181,7 @@ impl IsotropicGasConfig {
             *w = gas.random.normal();
         }
         let norm = dot(&gas.weights, &gas.weights).sqrt();
-        check("norm of the random start", norm, "another seed", |n| {
+        check_range("norm of the random start", norm, "another seed", |n| {
             n > 0.0
         })?;
         let scale = self.radius / norm;
@@ -199,23 +200,23 @@ impl IsotropicGasConfig {
     }
 
     pub(super) fn validate(&self) -> Result<(), Error> {
-        check("dimension", self.dim as f64, "2 to 2^26", |_| {
+        check_range("dimension", self.dim as f64, "2 to 2^26", |_| {
             (2..=MAX_DIM).contains(&self.dim)
         })?;
         let scale = |x: f64| (1e-50..=1e50).contains(&x);
         let scale_or_zero = |x: f64| x == 0.0 || scale(x);
-        check("noise", self.noise, "0, or 1e-50 to 1e50", scale_or_zero)?;
-        check(
+        check_range("noise", self.noise, "0, or 1e-50 to 1e50", scale_or_zero)?;
+        check_range(
             "strength",
             self.strength,
             "0, or 1e-50 to 1e50",
             scale_or_zero,
         )?;
-        check("radius", self.radius, "1e-50 to 1e50", scale)?;
-        check("momentum", self.momentum, "0 <= mu < 1", |m| {
+        check_range("radius", self.radius, "1e-50 to 1e50", scale)?;
+        check_range("momentum", self.momentum, "0 <= mu < 1", |m| {
             (0.0..1.0).contains(&m)
         })?;
-        check("dampening", self.dampening, "0 <= tau < 1", |t| {
+        check_range("dampening", self.dampening, "0 <= tau < 1", |t| {
             (0.0..1.0).contains(&t)
         })?;
         let (rate, decay) = match self.protocol {
@@ -223,7 +224,7 @@ impl IsotropicGasConfig {
                 learning_rate,
                 weight_decay,
             } => {
-                check(
+                check_range(
                     "learning rate times weight decay",
                     learning_rate * weight_decay,
                     "less than 1",
@@ -239,8 +240,8 @@ impl IsotropicGasConfig {
                 effective_learning_rate,
             } => (effective_learning_rate, 0.0),
         };
-        check("learning rate", rate, "1e-50 to 1e50", scale)?;
-        check("weight decay", decay, "0, or 1e-50 to 1e50", scale_or_zero)?;
+        check_range("learning rate", rate, "1e-50 to 1e50", scale)?;
+        check_range("weight decay", decay, "0, or 1e-50 to 1e50", scale_or_zero)?;
         let fixed = matches!(self.protocol, GasProtocol::FixedLearningRate { .. });
         if !fixed && (self.momentum != 0.0 || self.dampening != 0.0) {
             return Err(Error::Conflict {
@@ -456,7 +457,7 @@ impl IsotropicGasConfig {
     /// # Errors
     /// [`Error::OutOfRange`] for a radius that is not positive and finite.
     pub fn relaxed_radius(&self, radius: f64) -> Result<Reading<f64>, Error> {
-        check("radius", radius, "1e-70 to 1e70", |r| {
+        check_range("radius", radius, "1e-70 to 1e70", |r| {
             (1e-70..=1e70).contains(&r)
         })?;
         if self.momentum > 0.0 {
@@ -686,7 +687,7 @@ impl IsotropicGas {
             *next = shrink * w - eta * (mu * v + damped * (g + inside * w));
         }
         let mut squared = dot(&self.next, &self.next);
-        check(
+        check_range(
             "radius after the step",
             squared.sqrt(),
             "1e-100 to 1e100: lower the learning rate, or set weight decay and noise",

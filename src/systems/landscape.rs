@@ -16,6 +16,7 @@ use std::f64::consts::{PI, SQRT_2};
 
 use super::quadrature::integrate;
 use crate::Error;
+use crate::error::check_range;
 use crate::random::Random;
 
 /// A loss of one weight.
@@ -109,14 +110,12 @@ impl Landscape {
 }
 
 fn check(temperature: f64) -> Result<(), Error> {
-    if (1e-4..=1e6).contains(&temperature) {
-        return Ok(());
-    }
-    Err(Error::OutOfRange {
-        what: "temperature",
-        value: temperature,
-        allowed: "a number between 1e-4 and 1e6",
-    })
+    check_range(
+        "temperature",
+        temperature,
+        "a number between 1e-4 and 1e6",
+        |t| (1e-4..=1e6).contains(&t),
+    )
 }
 
 /// Mean time of the passage from −1 to +1 in the double well, exactly.
@@ -153,14 +152,12 @@ pub fn kramers_time(temperature: f64) -> Result<f64, Error> {
 }
 
 fn check_passage(temperature: f64) -> Result<(), Error> {
-    if (5e-4..=1e6).contains(&temperature) {
-        return Ok(());
-    }
-    Err(Error::OutOfRange {
-        what: "temperature",
-        value: temperature,
-        allowed: "a number between 5e-4 and 1e6",
-    })
+    check_range(
+        "temperature",
+        temperature,
+        "a number between 5e-4 and 1e6",
+        |t| (5e-4..=1e6).contains(&t),
+    )
 }
 
 /// SGD in a landscape: Gaussian gradient noise of variance `2T/η` about the true gradient.

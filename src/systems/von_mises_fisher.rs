@@ -29,9 +29,10 @@
 use std::f64::consts::{E, PI};
 
 use crate::Error;
+use crate::error::check_range;
 use crate::random::Random;
 
-use super::{check, dot};
+use super::dot;
 
 /// Orders kept of the expansion in 1/s.
 const ORDERS: usize = 20;
@@ -184,8 +185,8 @@ impl VonMisesFisher {
     /// # Errors
     /// [`Error::OutOfRange`] for `dim` < 2 or a `kappa` that is negative or not finite.
     pub fn new(dim: usize, kappa: f64) -> Result<Self, Error> {
-        check("dimension", dim as f64, "2 or more", |d| d >= 2.0)?;
-        check("concentration kappa", kappa, "0 <= kappa <= 1e150", |k| {
+        check_range("dimension", dim as f64, "2 or more", |d| d >= 2.0)?;
+        check_range("concentration kappa", kappa, "0 <= kappa <= 1e150", |k| {
             (0.0..=1e150).contains(&k)
         })?;
         Ok(Self {
@@ -200,7 +201,7 @@ impl VonMisesFisher {
     /// # Errors
     /// [`Error::OutOfRange`] for `dim` < 2 or a temperature outside 1e−150 ..= 1e150.
     pub fn at_temperature(dim: usize, temperature: f64) -> Result<Self, Error> {
-        check("temperature", temperature, "1e-150 <= T <= 1e150", |t| {
+        check_range("temperature", temperature, "1e-150 <= T <= 1e150", |t| {
             (1e-150..=1e150).contains(&t)
         })?;
         Self::new(dim, (1.0 / temperature).min(1e150))
@@ -348,7 +349,7 @@ impl VonMisesFisher {
         }
         Error::check_finite("mean direction", mean)?;
         let norm = dot(mean, mean).sqrt();
-        check(
+        check_range(
             "length of the mean direction",
             norm,
             "a vector of length between 1e-150 and 1e150",
