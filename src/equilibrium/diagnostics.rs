@@ -43,6 +43,27 @@ impl Dynamics {
         self
     }
 
+    /// 2(1 + μ)/η: the curvature at which a mode becomes unstable.
+    ///
+    /// ```
+    /// use thermograd::equilibrium::Dynamics;
+    /// assert!((Dynamics::learning_rate(0.1).momentum(0.5).critical_curvature()? - 30.0).abs() < 1e-12);
+    /// # Ok::<(), thermograd::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::OutOfRange`] for a learning rate outside 1e-150 to 1e150 or a momentum outside [0, 1).
+    pub fn critical_curvature(&self) -> Result<f64, Error> {
+        self.check()?;
+        check_range(
+            "learning_rate",
+            self.learning_rate,
+            "a positive number between 1e-150 and 1e150",
+            |x| x > 1e-150 && x < 1e150,
+        )?;
+        Ok(2.0 * (1.0 + self.momentum) / self.learning_rate)
+    }
+
     fn check(&self) -> Result<(), Error> {
         check_range(
             "learning_rate",

@@ -802,7 +802,7 @@ impl Observer {
     ///
     /// ```
     /// # use thermograd::{Estimate, Groups, Observer, Symmetry};
-    /// use thermograd::curvature::{LanczosConfig, Rates, edge_of_stability, extremes, hessian_vector};
+    /// use thermograd::curvature::{Dynamics, LanczosConfig, edge_of_stability, extremes, hessian_vector};
     /// # let mut groups = Groups::new();
     /// # groups.add("all", Symmetry::Generic);
     /// # let mut observer = Observer::new(groups)?;
@@ -810,7 +810,7 @@ impl Observer {
     ///     (out[0], out[1]) = (1.0 * v[0], 15.0 * v[1]);
     ///     Ok::<(), std::fmt::Error>(())
     /// });
-    /// let edge = edge_of_stability(&extremes(&mut h, &LanczosConfig::default())?, Rates::learning_rate(0.1))?;
+    /// let edge = edge_of_stability(&extremes(&mut h, &LanczosConfig::default())?, Dynamics::learning_rate(0.1))?;
     /// let ratio = edge.ready().map(|edge| Estimate { value: edge.ratio, std_error: edge.bound, n_eff: 1.0 });
     /// observer.set_stability(ratio)?;
     /// assert!((observer.evidence().stability.unwrap().value - 0.75).abs() < 1e-12);
