@@ -25,6 +25,7 @@
 //! function; align them first. Snapshots closer than the relaxation time overlap in a gas too.
 
 use crate::phase_transition::series::{block_jackknife, check_length, check_series, finite, mean};
+use crate::sums::dot;
 use crate::{Error, Estimate, Reading, Reason};
 
 /// Groups of the jackknife over snapshots.
@@ -51,10 +52,6 @@ impl Overlap {
             null_std_dev,
         }
     }
-}
-
-fn dot(a: &[f64], b: &[f64]) -> f64 {
-    a.iter().zip(b).map(|(x, y)| x * y).sum()
 }
 
 /// Lengths alike, elements finite; the dimension.

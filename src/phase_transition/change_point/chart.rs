@@ -34,8 +34,8 @@
 //! then standardise. The measured false alarms stand in [the table](super#false-alarms).
 
 use nalgebra::{DMatrix, DVector};
-use statrs::function::erf::erfc;
 
+use crate::equilibrium::support::law::normal_cdf;
 use crate::phase_transition::series::{check_positive, check_series};
 use crate::systems::quadrature::gauss_legendre;
 use crate::{Error, Reading, Reason};
@@ -189,10 +189,6 @@ impl CusumConfig {
             either,
         }))
     }
-}
-
-fn normal_cdf(x: f64) -> f64 {
-    0.5 * erfc(-x * std::f64::consts::FRAC_1_SQRT_2)
 }
 
 fn normal_density(x: f64) -> f64 {
