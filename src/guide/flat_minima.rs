@@ -90,7 +90,7 @@
 //! | question | call | gradient evaluations |
 //! |---|---|---|
 //! | how sharp in total | [`trace()`](crate::curvature::trace()) | 2 a probe; 32 at least by default |
-//! | how sharp at most | [`extremes`](crate::curvature::extremes) | 2 a step; some 14 in the example |
+//! | how sharp at most | [`extremes`](crate::curvature::extremes) | 2 a step; some 20 in the example |
 //! | how far from the edge of stability | [`edge_of_stability`](crate::curvature::edge_of_stability) | none more |
 //! | curvature along the updates | [`sharpness`](crate::curvature::sharpness) | 2 an update; the observer's `edge_ratio` says the same for none |
 //! | the whole spectrum, entropy of a bowl | [`spectral_density`](crate::curvature::spectral_density), [`Basin`](crate::flatness::Basin) | 2 × probes × steps: 640 by default |
