@@ -99,7 +99,7 @@ fn csv_is_read_by_the_csv_crate() {
             assert_eq!(cell("step"), report.step.to_string());
             assert_eq!(cell("group"), row.group.as_deref().unwrap_or(""));
             assert_eq!(cell("metric"), row.metric.name());
-            assert_eq!(cell("symbol"), row.metric.symbol_str());
+            assert_eq!(cell("symbol"), row.metric.symbol());
             match &row.reading {
                 Reading::Ready(estimate) => {
                     assert_eq!(cell("status"), "ready");
