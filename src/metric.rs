@@ -428,6 +428,13 @@ pub const CATALOGUE: &[Metric] = &[
     .with_symbol("|cos|"),
     Metric::new("rotation", &[Moment::Rotation], pressure::rotation).with_symbol("1-cos"),
     Metric::new(
+        "update_ratio",
+        &[Moment::StepSquared, Moment::NormSquared],
+        motion::update_ratio,
+    )
+    .with_symbol("|Δ|/|w|")
+    .with_denominator("the weights", |e| e.mean(Moment::NormSquared)),
+    Metric::new(
         "step_alignment",
         &[Moment::StepProduct, Moment::StepSquared],
         motion::alignment,
