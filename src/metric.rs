@@ -44,8 +44,8 @@ impl Metric {
     /// const GRADIENT: Metric = Metric::new("gradient_rms", &[Moment::GradientNormSquared], |e| {
     ///     Some(e.mean(Moment::GradientNormSquared)?.sqrt())
     /// })
-    /// .symbol("|g|")
-    /// .unit("loss/weight");
+    /// .with_symbol("|g|")
+    /// .with_unit("loss/weight");
     /// assert_eq!(GRADIENT.name(), "gradient_rms");
     /// ```
     pub const fn new(name: &'static str, needs: &'static [Moment], formula: Formula) -> Self {
@@ -62,21 +62,21 @@ impl Metric {
 
     /// The symbol in formulas.
     #[must_use]
-    pub const fn symbol(mut self, symbol: &'static str) -> Self {
+    pub const fn with_symbol(mut self, symbol: &'static str) -> Self {
         self.symbol = symbol;
         self
     }
 
     /// The unit; empty for a pure number.
     #[must_use]
-    pub const fn unit(mut self, unit: &'static str) -> Self {
+    pub const fn with_unit(mut self, unit: &'static str) -> Self {
         self.unit = unit;
         self
     }
 
     /// What it speaks of; any group by default.
     #[must_use]
-    pub const fn scope(mut self, scope: Scope) -> Self {
+    pub const fn with_scope(mut self, scope: Scope) -> Self {
         self.scope = scope;
         self
     }
@@ -84,7 +84,7 @@ impl Metric {
     /// The denominator, by name: where it is zero, or not to be told from zero, the metric is
     /// undefined rather than enormous.
     #[must_use]
-    pub const fn divides_by(mut self, what: &'static str, denominator: Formula) -> Self {
+    pub const fn with_denominator(mut self, what: &'static str, denominator: Formula) -> Self {
         self.divides_by = Some((what, denominator));
         self
     }
@@ -95,17 +95,17 @@ impl Metric {
     }
 
     /// Its symbol in formulas.
-    pub const fn symbol_str(&self) -> &'static str {
+    pub const fn symbol(&self) -> &'static str {
         self.symbol
     }
 
     /// Its unit; empty for a pure number.
-    pub const fn unit_str(&self) -> &'static str {
+    pub const fn unit(&self) -> &'static str {
         self.unit
     }
 
     /// What it speaks of.
-    pub const fn scope_of(&self) -> Scope {
+    pub const fn scope(&self) -> Scope {
         self.scope
     }
 
@@ -250,81 +250,81 @@ const LOSS: &str = "loss";
 /// Every metric that the crate reports by itself.
 pub const CATALOGUE: &[Metric] = &[
     Metric::new("loss", &[Moment::Loss], energy::internal)
-        .symbol("U")
-        .unit(LOSS)
-        .scope(Scope::Model),
+        .with_symbol("U")
+        .with_unit(LOSS)
+        .with_scope(Scope::Model),
     Metric::new(
         "temperature_noise",
         &[Moment::NoiseHeat],
         temperature::noise,
     )
-    .symbol("T")
-    .unit(LOSS),
+    .with_symbol("T")
+    .with_unit(LOSS),
     Metric::new(
         "temperature_midpoint",
         &[Moment::MidpointHeat],
         temperature::midpoint,
     )
-    .symbol("T_mid")
-    .unit(LOSS),
+    .with_symbol("T_mid")
+    .with_unit(LOSS),
     Metric::new(
         "temperature_kinetic",
         &[Moment::KineticHeat],
         temperature::kinetic,
     )
-    .symbol("T_kin")
-    .unit(LOSS),
+    .with_symbol("T_kin")
+    .with_unit(LOSS),
     Metric::new(
         "temperature_virial",
         &[Moment::CentredVirial],
         temperature::virial,
     )
-    .symbol("T_vir")
-    .unit(LOSS),
+    .with_symbol("T_vir")
+    .with_unit(LOSS),
     Metric::new(
         "temperature_lag_sum",
         &[Moment::LagSumHeat],
         temperature::lag_sum,
     )
-    .symbol("T_sum")
-    .unit(LOSS),
+    .with_symbol("T_sum")
+    .with_unit(LOSS),
     Metric::new(
         "temperature_lag_difference",
         &[Moment::LagDifferenceHeat],
         temperature::lag_difference,
     )
-    .symbol("T_dif")
-    .unit(LOSS),
+    .with_symbol("T_dif")
+    .with_unit(LOSS),
     Metric::new(
         "temperature_calorimetric",
         &[Moment::CalorimetricHeat],
         temperature::calorimetric,
     )
-    .symbol("T_cal")
-    .unit(LOSS)
-    .scope(Scope::Model),
+    .with_symbol("T_cal")
+    .with_unit(LOSS)
+    .with_scope(Scope::Model),
     Metric::new(
         "edge_ratio",
         &[Moment::MidpointHeat, Moment::KineticHeat],
         temperature::edge_ratio,
     )
-    .symbol("e")
-    .divides_by("the displacement", kinetic_heat),
+    .with_symbol("e")
+    .with_denominator("the displacement", kinetic_heat),
     Metric::new(
         "signal_to_noise",
         &[Moment::SignalSquared, Moment::NoiseTrace],
         temperature::signal_to_noise,
     )
-    .symbol("SNR")
-    .divides_by("the gradient noise", |e| e.mean(Moment::NoiseTrace)),
+    .with_symbol("SNR")
+    .with_denominator("the gradient noise", |e| e.mean(Moment::NoiseTrace)),
     Metric::new(
         "gradient_noise_scale",
         &[Moment::ExampleNoise, Moment::SignalSquared],
         noise::scale,
     )
-    .symbol("B_simple")
-    .unit("examples")
-    .divides_by("the squared mean gradient", |e| {
+    .with_symbol("B_simple")
+    .with_unit("examples")
+    .with_denominator("the squared mean gradient", |e| {
         e.mean(Moment::SignalSquared)
     }),
     Metric::new(
@@ -332,62 +332,62 @@ pub const CATALOGUE: &[Metric] = &[
         &[Moment::ExampleHeat, Moment::PreconditionedSignal],
         noise::critical_batch_size,
     )
-    .symbol("B_crit")
-    .unit("examples")
-    .divides_by("the squared mean gradient", |e| {
+    .with_symbol("B_crit")
+    .with_unit("examples")
+    .with_denominator("the squared mean gradient", |e| {
         e.mean(Moment::PreconditionedSignal)
     }),
     Metric::new("pressure", &[Moment::Pressure], pressure::pressure)
-        .symbol("p")
-        .unit("loss/V"),
+        .with_symbol("p")
+        .with_unit("loss/V"),
     Metric::new(
         "pressure_mechanical",
         &[Moment::MechanicalPressure],
         pressure::mechanical,
     )
-    .symbol("p_mech")
-    .unit("loss/V")
-    .scope(Scope::ScaleInvariant),
+    .with_symbol("p_mech")
+    .with_unit("loss/V")
+    .with_scope(Scope::ScaleInvariant),
     Metric::new("volume", &[Moment::NormSquared], pressure::volume)
-        .symbol("V")
-        .unit("weight²"),
+        .with_symbol("V")
+        .with_unit("weight²"),
     Metric::new("radius", &[Moment::Norm], pressure::radius)
-        .symbol("r")
-        .unit("weight"),
+        .with_symbol("r")
+        .with_unit("weight"),
     Metric::new(
         "radius_predicted",
         &[Moment::UnitNoise, Moment::RelaxationRate],
         pressure::radius_gas,
     )
-    .symbol("r*")
-    .unit("weight")
-    .scope(Scope::ScaleInvariant),
+    .with_symbol("r*")
+    .with_unit("weight")
+    .with_scope(Scope::ScaleInvariant),
     Metric::new(
         "radius_balance",
         &[Moment::UnitMoment, Moment::RelaxationRate],
         pressure::radius_balance,
     )
-    .symbol("r*_M")
-    .unit("weight")
-    .scope(Scope::ScaleInvariant),
+    .with_symbol("r*_M")
+    .with_unit("weight")
+    .with_scope(Scope::ScaleInvariant),
     Metric::new(
         "z",
         &[Moment::PressureNormSquared, Moment::NoiseHeat],
         pressure::z,
     )
-    .symbol("Z")
-    .divides_by("the temperature", heat),
+    .with_symbol("Z")
+    .with_denominator("the temperature", heat),
     Metric::new("z_d", &[Moment::NormLoss, Moment::NormGain], pressure::z_d)
-        .symbol("Z_d")
-        .scope(Scope::ScaleInvariant)
-        .divides_by("the gradient", |e| e.mean(Moment::NormGain)),
+        .with_symbol("Z_d")
+        .with_scope(Scope::ScaleInvariant)
+        .with_denominator("the gradient", |e| e.mean(Moment::NormGain)),
     Metric::new(
         "z_virial",
         &[Moment::Virial, Moment::NoiseHeat],
         pressure::z_virial,
     )
-    .symbol("Z_vir")
-    .divides_by("the temperature", heat),
+    .with_symbol("Z_vir")
+    .with_denominator("the temperature", heat),
     Metric::new(
         "real_gas_balance",
         &[
@@ -397,84 +397,91 @@ pub const CATALOGUE: &[Metric] = &[
         ],
         pressure::real_gas_balance,
     )
-    .symbol("bal")
-    .divides_by("the displacement", kinetic_heat),
+    .with_symbol("bal")
+    .with_denominator("the displacement", kinetic_heat),
     Metric::new(
         "norm_balance",
         &[Moment::StepAlong, Moment::StepSquared],
         pressure::norm_balance,
     )
-    .symbol("-2wΔ/Δ²")
-    .divides_by("the displacement", |e| e.mean(Moment::StepSquared)),
+    .with_symbol("-2wΔ/Δ²")
+    .with_denominator("the displacement", |e| e.mean(Moment::StepSquared)),
     Metric::new(
         "z_update",
         &[Moment::DecayNormSquared, Moment::UpdateHeat],
         pressure::z_update,
     )
-    .symbol("Z_u")
-    .divides_by("the displacement", |e| e.mean(Moment::UpdateHeat)),
+    .with_symbol("Z_u")
+    .with_denominator("the displacement", |e| e.mean(Moment::UpdateHeat)),
     Metric::new(
         "z_update_virial",
         &[Moment::UpdateVirial, Moment::UpdateHeat],
         pressure::z_update_virial,
     )
-    .symbol("Z_u,vir")
-    .divides_by("the displacement", |e| e.mean(Moment::UpdateHeat)),
+    .with_symbol("Z_u,vir")
+    .with_denominator("the displacement", |e| e.mean(Moment::UpdateHeat)),
     Metric::new(
         "virial_ratio",
         &[Moment::VirialRatio],
         pressure::virial_ratio,
     )
-    .symbol("|cos|"),
-    Metric::new("rotation", &[Moment::Rotation], pressure::rotation).symbol("1-cos"),
+    .with_symbol("|cos|"),
+    Metric::new("rotation", &[Moment::Rotation], pressure::rotation).with_symbol("1-cos"),
+    Metric::new(
+        "update_ratio",
+        &[Moment::StepSquared, Moment::NormSquared],
+        motion::update_ratio,
+    )
+    .with_symbol("|Δ|/|w|")
+    .with_denominator("the weights", |e| e.mean(Moment::NormSquared)),
     Metric::new(
         "step_alignment",
         &[Moment::StepProduct, Moment::StepSquared],
         motion::alignment,
     )
-    .symbol("ρ₁")
-    .divides_by("the displacement", |e| e.mean(Moment::StepSquared)),
+    .with_symbol("ρ₁")
+    .with_denominator("the displacement", |e| e.mean(Moment::StepSquared)),
     Metric::new(
         "relaxation_steps",
         &[Moment::RelaxationRate],
         pressure::relaxation_steps,
     )
-    .symbol("τ")
-    .unit("steps")
-    .scope(Scope::ScaleInvariant),
+    .with_symbol("τ")
+    .with_unit("steps")
+    .with_scope(Scope::ScaleInvariant),
     Metric::new(
         "decay_potential",
         &[Moment::PressureNormSquared],
         energy::decay_potential,
     )
-    .symbol("pV")
-    .unit(LOSS),
+    .with_symbol("pV")
+    .with_unit(LOSS),
     Metric::new("kinetic_energy", &[Moment::KineticHeat], energy::kinetic)
-        .symbol("K")
-        .unit(LOSS),
+        .with_symbol("K")
+        .with_unit(LOSS),
     Metric::new("heat", &[Moment::Heat], energy::heat)
-        .symbol("Q")
-        .unit(LOSS)
-        .scope(Scope::Model),
+        .with_symbol("Q")
+        .with_unit(LOSS)
+        .with_scope(Scope::Model),
     Metric::new(
         "enthalpy",
         &[Moment::Loss, Moment::PressureNormSquared],
         energy::enthalpy,
     )
-    .symbol("H")
-    .unit(LOSS)
-    .scope(Scope::Model),
+    .with_symbol("H")
+    .with_unit(LOSS)
+    .with_scope(Scope::Model),
     Metric::new("entropy", &[Moment::Entropy], energy::entropy)
-        .symbol("S")
-        .unit("nats"),
+        .with_symbol("S")
+        .with_unit("nats"),
     Metric::new(
         "helmholtz",
         &[Moment::Loss, Moment::NoiseHeat, Moment::Entropy],
         energy::helmholtz,
     )
-    .symbol("F")
-    .unit(LOSS)
-    .scope(Scope::Model),
+    .with_symbol("F")
+    .with_unit(LOSS)
+    .with_scope(Scope::Model),
     Metric::new(
         "gibbs",
         &[
@@ -485,9 +492,9 @@ pub const CATALOGUE: &[Metric] = &[
         ],
         energy::gibbs,
     )
-    .symbol("G")
-    .unit(LOSS)
-    .scope(Scope::Model),
+    .with_symbol("G")
+    .with_unit(LOSS)
+    .with_scope(Scope::Model),
     Metric::new(
         "heat_capacity",
         &[
@@ -498,7 +505,7 @@ pub const CATALOGUE: &[Metric] = &[
         ],
         energy::heat_capacity,
     )
-    .symbol("C")
-    .scope(Scope::Model)
-    .divides_by("the temperature", heat),
+    .with_symbol("C")
+    .with_scope(Scope::Model)
+    .with_denominator("the temperature", heat),
 ];

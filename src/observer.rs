@@ -919,7 +919,7 @@ impl Observer {
             };
             let entropy = self.entropy_reading(group);
             for metric in metrics() {
-                let of_model = metric.scope_of() == crate::Scope::Model;
+                let of_model = metric.scope() == crate::Scope::Model;
                 if of_model == group.is_some() && (of_model || one_group) {
                     continue;
                 }

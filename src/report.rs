@@ -288,7 +288,7 @@ impl fmt::Display for Report {
         };
         let group_width = width(&|row| group(row).chars().count(), "group");
         let name_width = width(&|row| row.metric.name().len(), "metric");
-        let symbol_width = width(&|row| row.metric.symbol_str().chars().count(), "symbol");
+        let symbol_width = width(&|row| row.metric.symbol().chars().count(), "symbol");
         writeln!(f, "step {}, window of {} steps", self.step, self.window)?;
         writeln!(
             f,
@@ -303,7 +303,7 @@ impl fmt::Display for Report {
                     "{:group_width$}  {:name_width$}  {:symbol_width$}  ",
                     group(row),
                     row.metric.name(),
-                    row.metric.symbol_str()
+                    row.metric.symbol()
                 )
             };
             match &row.reading {
@@ -315,7 +315,7 @@ impl fmt::Display for Report {
                         estimate.value,
                         estimate.std_error,
                         estimate.n_eff,
-                        row.metric.unit_str()
+                        row.metric.unit()
                     )?;
                 }
                 other if f.alternate() => {

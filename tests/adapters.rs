@@ -16,6 +16,12 @@ const ROWS: usize = 37;
 const COLUMNS: usize = 53;
 const STEPS: usize = 20;
 
+#[test]
+fn what_is_kept_goes_to_any_thread() {
+    fn kept<T: Send + Sync + std::fmt::Debug>() {}
+    kept::<thermograd::adapters::candle011::Parameters>();
+}
+
 /// One step's tensors, row by row.
 #[derive(Clone)]
 struct Tensors {

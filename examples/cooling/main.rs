@@ -258,10 +258,7 @@ fn run(
         ..Config::default()
     };
     let mut training = Training::new(&config, data);
-    let start = HyperParameters {
-        learning_rate: eta,
-        batch_size: BATCH,
-    };
+    let start = HyperParameters::new(eta, BATCH);
     let mut controller = controller(rule, start, steps as u64)?;
     let mut outcome = Outcome::default();
     // Losses since the present look began: what the trigger reads.

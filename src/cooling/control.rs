@@ -54,11 +54,22 @@ use crate::{Error, Observer, Reading, Reason, Step};
 /// What a schedule sets.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
 pub struct HyperParameters {
     /// η.
     pub learning_rate: f64,
     /// B.
     pub batch_size: usize,
+}
+
+impl HyperParameters {
+    /// Learning rate and batch size.
+    pub const fn new(learning_rate: f64, batch_size: usize) -> Self {
+        Self {
+            learning_rate,
+            batch_size,
+        }
+    }
 }
 
 /// Where hyper-parameters may go, and how far at once.
@@ -296,6 +307,7 @@ impl<S: Schedule + ?Sized> Schedule for Box<S> {
 /// Whether a controller acts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
 pub enum Mode {
     /// Proposals within bounds come into force.
     #[default]
@@ -323,7 +335,7 @@ pub struct Decision {
 ///
 /// ```
 /// use thermograd::cooling::{Action, Bounds, Controller, EquilibriumTriggered, HyperParameters, Mode, Signals, State};
-/// let start = HyperParameters { learning_rate: 0.1, batch_size: 64 };
+/// let start = HyperParameters::new(0.1, 64);
 /// let bounds = Bounds::new(1e-3, 0.1)?;
 /// let mut controller = Controller::new(EquilibriumTriggered::default(), bounds, start)?;
 /// let mut signals = Signals::new(1000);

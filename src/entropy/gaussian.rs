@@ -41,6 +41,7 @@ const RANK_TOLERANCE: f64 = 1e-13;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
+#[non_exhaustive]
 pub enum Sampling {
     /// A trajectory: the autocorrelation time is measured, and widens the error bar.
     #[default]

@@ -25,6 +25,7 @@ use crate::{Error, Estimate, Reading};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
+#[non_exhaustive]
 pub enum NullKind {
     /// Of the points: (d/2) ln 2πe.
     Points,

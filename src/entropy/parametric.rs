@@ -29,6 +29,7 @@ use crate::{Error, Estimate, Reading, Reason};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
+#[non_exhaustive]
 pub enum Resultant {
     /// Over distinct pairs: A² without bias at any N.
     #[default]

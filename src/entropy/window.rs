@@ -199,6 +199,7 @@ impl WindowConfig {
 
 /// What became of an offered snapshot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Offered {
     /// It is in the window, or being collected.
     Recorded,

@@ -88,7 +88,7 @@
 //!
 //! ```
 //! use thermograd::cooling::{Bounds, Controller, EquilibriumTriggered, HyperParameters, Signals};
-//! let (steps, start) = (3000, HyperParameters { learning_rate: 0.3, batch_size: 64 });
+//! let (steps, start) = (3000, HyperParameters::new(0.3, 64));
 //! let schedule = EquilibriumTriggered::default().horizon(steps);
 //! let mut controller = Controller::new(schedule, Bounds::new(1e-6, 0.3)?, start)?;
 //! let mut losses = Vec::new();

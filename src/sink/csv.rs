@@ -141,8 +141,8 @@ impl<W: Write> Sink for Csv<W> {
                 window.as_str(),
                 row.group.as_deref().unwrap_or_default(),
                 row.metric.name(),
-                row.metric.symbol_str(),
-                row.metric.unit_str(),
+                row.metric.symbol(),
+                row.metric.unit(),
                 status,
             ];
             self.writer

@@ -1,12 +1,12 @@
 //! TensorBoard event files: a scalar for each ready reading and one for its standard error.
 
 use std::fs::{self, File};
-use std::io::BufWriter;
+use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use tfrecord::protobuf::{Event, Summary, event::What, summary};
-use tfrecord::{EventWriter, EventWriterConfig};
+use crc::{CRC_32_ISCSI, Crc};
+use prost::Message;
 
 use super::{Sink, refused};
 use crate::{Error, Reading, Report};
@@ -31,9 +31,50 @@ use crate::{Error, Reading, Report};
 /// ```
 #[derive(Debug)]
 pub struct TensorBoard {
-    writer: EventWriter<BufWriter<File>>,
+    writer: BufWriter<File>,
     path: PathBuf,
     left_out: u64,
+}
+
+/// One event: the fields of TensorBoard's `event.proto` that scalars need.
+#[derive(Clone, PartialEq, Message)]
+struct Event {
+    #[prost(double, tag = "1")]
+    wall_time: f64,
+    #[prost(int64, tag = "2")]
+    step: i64,
+    #[prost(string, optional, tag = "3")]
+    file_version: Option<String>,
+    #[prost(message, optional, tag = "5")]
+    summary: Option<Summary>,
+}
+
+/// The scalars of one step, as in TensorBoard's `summary.proto`.
+#[derive(Clone, PartialEq, Message)]
+struct Summary {
+    #[prost(message, repeated, tag = "1")]
+    value: Vec<Scalar>,
+}
+
+/// One scalar. A zero is written too.
+#[derive(Clone, PartialEq, Message)]
+struct Scalar {
+    #[prost(string, tag = "1")]
+    tag: String,
+    #[prost(float, optional, tag = "2")]
+    simple_value: Option<f32>,
+}
+
+/// The file's frame about an event: length and data, each with its checksum.
+fn record(data: &[u8]) -> Vec<u8> {
+    const CRC_32C: Crc<u32> = Crc::<u32>::new(&CRC_32_ISCSI);
+    // Masked, as the format asks, lest a checksum be mistaken for data.
+    let masked = |bytes: &[u8]| {
+        let sum = CRC_32C.checksum(bytes).rotate_right(15);
+        sum.wrapping_add(0xa282_ead8).to_le_bytes()
+    };
+    let length = (data.len() as u64).to_le_bytes();
+    [&length, &masked(&length)[..], data, &masked(data)].concat()
 }
 
 /// Event files that one directory may get in one second.
@@ -66,16 +107,17 @@ impl TensorBoard {
                 }
             }
         };
-        let config = EventWriterConfig { auto_flush: false };
-        let writer = EventWriter::from_writer(BufWriter::new(file), config)
-            .map_err(|e| refused(&path.display().to_string(), "write", kind(&e)))?;
         let mut this = Self {
-            writer,
+            writer: BufWriter::new(file),
             path,
             left_out: 0,
         };
         // Readers look for this first.
-        this.event(0, What::FileVersion("brain.Event:2".to_owned()))?;
+        this.event(&Event {
+            wall_time: wall_time(),
+            file_version: Some("brain.Event:2".to_owned()),
+            ..Event::default()
+        })?;
         this.flush()?;
         Ok(this)
     }
@@ -90,15 +132,9 @@ impl TensorBoard {
         self.left_out
     }
 
-    fn event(&mut self, step: i64, what: What) -> Result<(), Error> {
-        let event = Event {
-            wall_time: wall_time(),
-            step,
-            source_metadata: None,
-            what: Some(what),
-        };
-        let written = self.writer.write_event(event);
-        written.map_err(|e| refused(&self.path.display().to_string(), "write", kind(&e)))
+    fn event(&mut self, event: &Event) -> Result<(), Error> {
+        let written = self.writer.write_all(&record(&event.encode_to_vec()));
+        written.map_err(|e| refused(&self.path.display().to_string(), "write", e.kind()))
     }
 }
 
@@ -107,13 +143,6 @@ fn wall_time() -> f64 {
     SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .map_or(0.0, |elapsed| elapsed.as_secs_f64())
-}
-
-fn kind(error: &tfrecord::Error) -> std::io::ErrorKind {
-    match error {
-        tfrecord::Error::IoError(error) => error.kind(),
-        _ => std::io::ErrorKind::Other,
-    }
 }
 
 /// The nearest single: `None` where it would be infinite, or zero for a number that is not.
@@ -142,10 +171,9 @@ impl Sink for TensorBoard {
             let name = row.metric.name();
             for (suffix, number) in [("", estimate.value), ("_std_error", estimate.std_error)] {
                 match single(number) {
-                    Some(number) => values.push(summary::Value {
+                    Some(number) => values.push(Scalar {
                         tag: format!("{group}/{name}{suffix}"),
-                        value: Some(summary::value::Value::SimpleValue(number)),
-                        ..summary::Value::default()
+                        simple_value: Some(number),
                     }),
                     None => self.left_out += 1,
                 }
@@ -154,11 +182,62 @@ impl Sink for TensorBoard {
         if values.is_empty() {
             return Ok(());
         }
-        self.event(step, What::Summary(Summary { value: values }))
+        self.event(&Event {
+            wall_time: wall_time(),
+            step,
+            summary: Some(Summary { value: values }),
+            ..Event::default()
+        })
     }
 
     fn flush(&mut self) -> Result<(), Error> {
         let flushed = self.writer.flush();
-        flushed.map_err(|e| refused(&self.path.display().to_string(), "write", kind(&e)))
+        flushed.map_err(|e| refused(&self.path.display().to_string(), "write", e.kind()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fmt::Write;
+
+    /// The bytes of TensorBoard's own `RecordWriter` for the same events.
+    #[test]
+    fn records_are_those_of_tensorboard() {
+        let version = Event {
+            wall_time: 1.5,
+            file_version: Some("brain.Event:2".to_owned()),
+            ..Event::default()
+        };
+        let scalar = |tag: &str, value| Scalar {
+            tag: tag.to_owned(),
+            simple_value: Some(value),
+        };
+        let scalars = Event {
+            wall_time: 2.5,
+            step: 300,
+            summary: Some(Summary {
+                value: vec![scalar("h/z", 1.25), scalar("h/z_std_error", 0.0)],
+            }),
+            ..Event::default()
+        };
+        let expected = [
+            (
+                version,
+                "1800000000000000a37f4b2209000000000000f83f1a0d627261696e2e4576656e743a322a28646c",
+            ),
+            (
+                scalars,
+                "300000000000000095f5d05f09000000000000044010ac022a220a0a0a03682f7a150000a03f\
+                 0a140a0d682f7a5f7374645f6572726f721500000000cd90d48b",
+            ),
+        ];
+        for (event, bytes) in expected {
+            let mut hex = String::new();
+            for byte in record(&event.encode_to_vec()) {
+                write!(hex, "{byte:02x}").unwrap();
+            }
+            assert_eq!(hex, bytes);
+        }
     }
 }

@@ -22,6 +22,14 @@ use crate::common::{Cloud, device, loader, rows};
 const LEN: usize = 32;
 const ITEMS: usize = 1024;
 
+#[test]
+fn what_is_kept_goes_to_any_thread() {
+    fn kept<T: Send + Sync + std::fmt::Debug>() {}
+    kept::<Parameters>();
+    kept::<Watch>();
+    kept::<WatchConfig>();
+}
+
 /// What burn logs of one split, in memory.
 #[derive(Clone, Default)]
 struct Log {

@@ -379,7 +379,7 @@ proptest! {
             2 => Box::new(EquilibriumTriggered::default().horizon(2500)),
             _ => Box::new(BatchGrowth::new(1000).unwrap().horizon(2500)),
         };
-        let start = HyperParameters { learning_rate: 0.3, batch_size: 16 };
+        let start = HyperParameters::new(0.3, 16);
         let bounds = Bounds::new(1e-3, 0.5).unwrap().batch_sizes(16, 512).unwrap();
         let mut controller = Controller::new(schedule, bounds, start).unwrap();
         for (step, state, tau, capacity) in signals {
@@ -397,10 +397,7 @@ proptest! {
     }
 }
 
-const START: HyperParameters = HyperParameters {
-    learning_rate: 0.4,
-    batch_size: 32,
-};
+const START: HyperParameters = HyperParameters::new(0.4, 32);
 
 fn told(step: u64, state: State) -> Signals {
     let mut signals = Signals::new(step);
@@ -501,10 +498,7 @@ fn advice_without_action() {
     assert_eq!(decision.proposed.learning_rate, 0.2);
     assert_eq!((decision.in_force, adviser.current()), (START, START));
     // The loop has a schedule of its own.
-    let own = HyperParameters {
-        learning_rate: 0.1,
-        ..START
-    };
+    let own = HyperParameters::new(0.1, START.batch_size);
     adviser.set_current(own).unwrap();
     assert_eq!(
         adviser
@@ -513,10 +507,7 @@ fn advice_without_action() {
             .learning_rate,
         0.05
     );
-    let outside = HyperParameters {
-        learning_rate: 1.0,
-        ..START
-    };
+    let outside = HyperParameters::new(1.0, START.batch_size);
     assert!(matches!(
         adviser.set_current(outside),
         Err(Error::OutOfRange { .. })
@@ -528,10 +519,7 @@ fn advice_without_action() {
 /// The whole loop on a gas: an observer's verdict cools it, stage by stage, to the bound.
 #[test]
 fn an_observer_cools_a_gas() {
-    let start = HyperParameters {
-        learning_rate: 0.5,
-        batch_size: 1,
-    };
+    let start = HyperParameters::new(0.5, 1);
     let bounds = Bounds::new(0.1, 0.5).unwrap();
     let mut controller = Controller::new(EquilibriumTriggered::default(), bounds, start).unwrap();
     let protocol = |learning_rate| GasProtocol::FixedLearningRate {

@@ -6,6 +6,7 @@
     reason = "a test says what it expects by failing, and a law is told in one place"
 )]
 
+mod api;
 mod calibration;
 #[cfg(feature = "serde")]
 mod checkpoint;

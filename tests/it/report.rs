@@ -9,8 +9,8 @@ use thermograd::{
 const GRADIENT: Metric = Metric::new("gradient_rms", &[Moment::GradientNormSquared], |e| {
     Some((e.mean(Moment::GradientNormSquared)? / e.mean(Moment::Dof)?).sqrt())
 })
-.symbol("g_rms")
-.unit("loss/weight");
+.with_symbol("g_rms")
+.with_unit("loss/weight");
 
 /// Noise gradients of unit variance, plus `along` times the weights, plus a steady push of size
 /// `mean` at right angles to them: what they turn in pairs.
@@ -76,7 +76,7 @@ fn the_catalogue_is_in_order() {
     for (i, metric) in CATALOGUE.iter().enumerate() {
         let others = CATALOGUE.iter().skip(i + 1);
         assert!(others.into_iter().all(|m| m.name() != metric.name()));
-        assert!(!metric.symbol_str().is_empty() && !metric.needs().is_empty());
+        assert!(!metric.symbol().is_empty() && !metric.needs().is_empty());
         assert!(
             metric
                 .name()
@@ -84,7 +84,7 @@ fn the_catalogue_is_in_order() {
                 .all(|c| c.is_ascii_lowercase() || c == '_')
         );
     }
-    assert!(CATALOGUE.iter().any(|m| m.scope_of() == Scope::Model));
+    assert!(CATALOGUE.iter().any(|m| m.scope() == Scope::Model));
 }
 
 /// The tables that people read name every metric.

@@ -99,7 +99,7 @@ fn csv_is_read_by_the_csv_crate() {
             assert_eq!(cell("step"), report.step.to_string());
             assert_eq!(cell("group"), row.group.as_deref().unwrap_or(""));
             assert_eq!(cell("metric"), row.metric.name());
-            assert_eq!(cell("symbol"), row.metric.symbol_str());
+            assert_eq!(cell("symbol"), row.metric.symbol());
             match &row.reading {
                 Reading::Ready(estimate) => {
                     assert_eq!(cell("status"), "ready");
@@ -181,9 +181,9 @@ fn a_full_disk_is_a_typed_error() {
 #[cfg(feature = "tensorboard")]
 mod tensorboard {
     use super::*;
+    use prost::Message;
     use std::collections::BTreeMap;
     use std::path::PathBuf;
-    use tfrecord::protobuf::{event::What, summary::value::Value};
     use thermograd::sink::TensorBoard;
 
     type Scalars = BTreeMap<(String, i64), f32>;
@@ -216,34 +216,58 @@ mod tensorboard {
         path
     }
 
+    #[derive(Message)]
+    struct Event {
+        #[prost(double, tag = "1")]
+        wall_time: f64,
+        #[prost(int64, tag = "2")]
+        step: i64,
+        #[prost(string, optional, tag = "3")]
+        file_version: Option<String>,
+        #[prost(message, optional, tag = "5")]
+        summary: Option<Summary>,
+    }
+
+    #[derive(Message)]
+    struct Summary {
+        #[prost(message, repeated, tag = "1")]
+        value: Vec<Scalar>,
+    }
+
+    #[derive(Message)]
+    struct Scalar {
+        #[prost(string, tag = "1")]
+        tag: String,
+        #[prost(float, optional, tag = "2")]
+        simple_value: Option<f32>,
+    }
+
     #[test]
-    fn event_files_are_read_by_tfrecord() {
+    fn event_files_hold_every_ready_reading() {
         let reports = reports();
         let directory = directory("tensorboard");
         let sink = written(TensorBoard::create(&directory).unwrap(), &reports);
         let other = TensorBoard::create(&directory).unwrap();
         assert_ne!(sink.path(), other.path());
         assert_eq!(sink.left_out(), 0);
-        let events =
-            tfrecord::EventIter::open(sink.path(), tfrecord::RecordReaderConfig::default())
-                .unwrap();
-        let mut found = Scalars::new();
-        for (i, event) in events.enumerate() {
-            // Checksums are checked by the reader.
-            let event = event.unwrap();
-            match event.what.unwrap() {
-                What::FileVersion(version) => assert_eq!((i, &version[..]), (0, "brain.Event:2")),
-                What::Summary(summary) => {
-                    for value in summary.value {
-                        let Some(Value::SimpleValue(number)) = value.value else {
-                            panic!("{value:?}")
-                        };
-                        found.insert((value.tag, event.step), number);
-                    }
-                }
-                other => panic!("{other:?}"),
+        let bytes = std::fs::read(sink.path()).unwrap();
+        let (mut rest, mut found, mut events) = (&bytes[..], Scalars::new(), 0);
+        while let Some((length, after)) = rest.split_first_chunk() {
+            // A record: its length, that one's checksum, the event and its checksum.
+            let length = usize::try_from(u64::from_le_bytes(*length)).unwrap();
+            let event = Event::decode(&after[4..4 + length]).unwrap();
+            rest = &after[4 + length + 4..];
+            events += 1;
+            assert_eq!(event.file_version.is_some(), events == 1);
+            assert!(event.file_version.is_none_or(|v| v == "brain.Event:2"));
+            assert!(event.wall_time > 0.0);
+            for scalar in event.summary.into_iter().flat_map(|summary| summary.value) {
+                let number = scalar.simple_value.unwrap();
+                found.insert((scalar.tag, event.step), number);
             }
         }
+        assert!(rest.is_empty());
+        assert_eq!(events, 1 + reports.len());
         assert_eq!(found, expected(&reports));
         std::fs::remove_dir_all(&directory).unwrap();
     }

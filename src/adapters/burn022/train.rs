@@ -274,7 +274,7 @@ impl Watch {
             let unit = crate::CATALOGUE
                 .iter()
                 .find(|known| known.name() == metric)
-                .map_or("", crate::Metric::unit_str);
+                .map_or("", crate::Metric::unit);
             (name, unit)
         };
         let subject = Subject::Metric(group, metric.to_owned());
