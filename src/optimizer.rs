@@ -266,15 +266,20 @@ impl Optimizer {
     ///
     /// With x = ηλ, x′ = η′λ, q = 1−x, η′ = η(1−τ):
     ///
-    /// ```math
-    /// f_{coupled} = \frac{\eta'}{\lambda(1-\mu)(2-x'/(1+\mu))}, \qquad
-    /// f_{decoupled} = \frac{\eta'^2(1+q\mu)}{(1-q^2)(1-\mu^2)(1-q\mu)}
-    /// ```
+    /// <!-- math
+    /// f_\mathrm{coupled} = \frac{\eta'}{\lambda(1-\mu)(2-x'/(1+\mu))}, \qquad
+    /// f_\mathrm{decoupled} = \frac{\eta'^2(1+q\mu)}{(1-q^2)(1-\mu^2)(1-q\mu)}
+    /// -->
+    #[doc = include_str!("math/optimizer_1.html")]
+    ///
     /// and for Nesterov
-    /// ```math
-    /// f_{coupled} = \frac{\eta(1+\mu+\mu x(1+2\mu))}{\lambda(1-\mu+\mu x)(2(1+\mu)-x(1+2\mu))}, \qquad
-    /// f_{decoupled} = \frac{\eta^2(1+\mu+\mu x-2\mu^3x)}{x(2-x)(1-\mu^2)(1-\mu+\mu x)}
-    /// ```
+    ///
+    /// <!-- math
+    /// f_\mathrm{coupled} = \frac{\eta(1+\mu+\mu x(1+2\mu))}{\lambda(1-\mu+\mu x)(2(1+\mu)-x(1+2\mu))}, \qquad
+    /// f_\mathrm{decoupled} = \frac{\eta^2(1+\mu+\mu x-2\mu^3x)}{x(2-x)(1-\mu^2)(1-\mu+\mu x)}
+    /// -->
+    #[doc = include_str!("math/optimizer_2.html")]
+    ///
     /// `None` where there is no stationary norm (λ = 0, ηλ too large) or no closed form: coupled
     /// decay under a preconditioner, and a rule known by its update alone.
     pub(crate) fn radius_factor(

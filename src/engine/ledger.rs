@@ -5,19 +5,21 @@
 //! The energy of step t is that of its own batch at its own weights, with the decay's potential
 //! where the norm is given:
 //!
-//! ```math
+//! <!-- math
 //! E_t = L_{B_t}(w_t) + \tfrac12 p_t |w_t|^2
-//! ```
+//! -->
+#![doc = include_str!("../math/engine_ledger_1.html")]
 //!
 //! The update moves the weights at fixed batch and decay: that is heat. Then the batch is replaced,
 //! and perhaps the decay changed, at fixed weights: that is work (the discrete form of Sekimoto's
 //! stochastic energetics, Prog. Theor. Phys. Suppl. 130, 17, 1998).
 //!
-//! ```math
+//! <!-- math
 //! Q_t = E(w_{t+1}; B_t, p_t) - E(w_t; B_t, p_t), \qquad
 //! W_t = E(w_{t+1}; B_{t+1}, p_{t+1}) - E(w_{t+1}; B_t, p_t), \qquad
 //! E_n - E_0 = \sum_t (Q_t + W_t)
-//! ```
+//! -->
+#![doc = include_str!("../math/engine_ledger_2.html")]
 //!
 //! The sum telescopes: it is exact for any data, and [`Balance::residual`] is rounding. Besides
 //! the loss that every loop has, it needs the loss of the same batch after the update

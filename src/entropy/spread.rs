@@ -3,9 +3,10 @@
 //! Autocorrelation. The scalar product of centred snapshots τ apart, averaged over the trajectory,
 //! is the autocovariance of all coordinates summed; its ratio to lag 0 integrates to
 //!
-//! ```math
+//! <!-- math
 //! g = 1 + 2 \sum_{\tau \ge 1} (1 - \tau/N)\, \rho_\tau ,
-//! ```
+//! -->
+#![doc = include_str!("../math/entropy_spread_1.html")]
 //!
 //! cut by Geyer's initial monotone sequence (Statist. Sci. 7, 473 (1992)), and `N_eff` = N / g. It is
 //! weighted by variance: a slow direction of small variance can hide behind fast large ones. A window
@@ -14,9 +15,10 @@
 //!
 //! Dimensions. The participation ratio of the covariance eigenvalues,
 //!
-//! ```math
+//! <!-- math
 //! \mathrm{PR} = \frac{(\operatorname{tr} C)^2}{\operatorname{tr} C^2} ,
-//! ```
+//! -->
+#![doc = include_str!("../math/entropy_spread_2.html")]
 //!
 //! is d for an isotropic cloud and 1 for a line. From a sample it never exceeds N − 1, and an
 //! isotropic one reads (nd + 2)/(d + n + 1), n = N − 1. Both traces have unbiased estimators under a

@@ -34,10 +34,11 @@
 //! Theory for small steps is not enough at these error bars: at η_eff = 0.1 the energy is 5 % higher. The
 //! stationary law of SGD on the sphere to first order in the step,
 //!
-//! ```math
+//! <!-- math
 //! \rho(\hat w) \propto \exp\Bigl[\frac{c}{T} + \eta_{\mathrm{eff}} \Bigl(\frac{d+1}{2}\, c - \frac{c^2}{4T}\Bigr)\Bigr],
 //! \qquad c = -\hat\mu \cdot \hat w,
-//! ```
+//! -->
+#![doc = include_str!("../math/guide_paper.html")]
 //!
 //! is derived in [`gas_state`](crate::systems::gas_state), with what it does to the radius. It has no free parameter:
 #![doc = include_str!("pictures/paper_gas_step.svg")]

@@ -2,7 +2,7 @@
 //!
 //! With the directions `ŵ = w/|w|` of snapshots in `d` dimensions:
 //!
-//! ```math
+//! ```text
 //! overlap            q = ⟨ŵᵢ·ŵⱼ⟩                 0 in a gas, with standard deviation 1/√d a pair; a plateau in a condensate
 //! resultant length   R = √q                      q over pairs of independent snapshots
 //! participation      PR = (tr C)² / tr C²        directions that the cloud spreads over: d if isotropic, 1 along a line
@@ -14,9 +14,10 @@
 //! `n` directions is high by `(1 − q)/n`. The participation ratio divides unbiased estimates of `(tr C)²` and `tr C²` for Gaussian
 //! snapshots, `n = N − 1` and `S` the sample covariance:
 //!
-//! ```math
-//! tr C² ← n²/((n − 1)(n + 2)) (tr S² − (tr S)²/n),   (tr C)² ← n/((n − 1)(n + 2)) ((n + 1)(tr S)² − 2 tr S²)
-//! ```
+//! <!-- math
+//! \operatorname{tr} C^2 \leftarrow \frac{n^2}{(n-1)(n+2)} \Bigl(\operatorname{tr} S^2 - \frac{(\operatorname{tr} S)^2}{n}\Bigr), \qquad (\operatorname{tr} C)^2 \leftarrow \frac{n}{(n-1)(n+2)} \bigl((n+1)(\operatorname{tr} S)^2 - 2 \operatorname{tr} S^2\bigr)
+//! -->
+#![doc = include_str!("../math/phase_transition_order_parameter_1.html")]
 //!
 //! (Srivastava, J. Japan Statist. Soc. 35, 2005).
 //!

@@ -3,9 +3,10 @@
 //! `E = −M²/2N` with `M = Σ s`, so that `N − M` even spins down can be chosen in `N` over `(N − M)/2` ways.
 //! In the limit (`T_c = 1`)
 //!
-//! ```math
-//! m = tanh(m/T),   c = m²(1 − m²) / (T (T − 1 + m²)),   χ = (1 − m²) / (T − 1 + m²)
-//! ```
+//! <!-- math
+//! m = \tanh\frac mT, \qquad c = \frac{m^2 (1 - m^2)}{T (T - 1 + m^2)}, \qquad \chi = \frac{1 - m^2}{T - 1 + m^2}
+//! -->
+#![doc = include_str!("../math/systems_curie_weiss.html")]
 //!
 //! with `m = 0` and hence `c = 0`, `χ = 1/(T − 1)` above. At `T_c` Binder's cumulant tends to
 //! `1 − Γ(¼)²/12Γ(¾)² = 0.270 520 128`.

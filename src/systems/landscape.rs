@@ -4,10 +4,13 @@
 //! harmonic formulas fail: `⟨w⁴⟩ = T`, `⟨w²⟩ = 2Γ(¾)/Γ(¼) √T`, heat capacity 1/4. The double well
 //! `w⁴/4 − w²/2` has minima at ±1 under a barrier of 1/4; overdamped motion in it passes from −1 to +1 after
 //!
-//! ```math
-//! exact    (1/T) ∫₋₁¹ dx e^{L(x)/T} ∫₋∞ˣ dy e^{−L(y)/T}
-//! Kramers  2π / √(L''(1) |L''(0)|) e^{1/4T} = π√2 e^{1/4T}          for T ≪ 1/4
-//! ```
+//! <!-- math
+//! \begin{aligned}
+//! \text{exact} && & \frac1T \int_{-1}^1 dx\, e^{L(x)/T} \int_{-\infty}^x dy\, e^{-L(y)/T} \\
+//! \text{Kramers} && & \frac{2\pi}{\sqrt{L''(1)\, |L''(0)|}}\, e^{1/4T} = \pi \sqrt2\, e^{1/4T} && \text{for } T \ll 1/4
+//! \end{aligned}
+//! -->
+#![doc = include_str!("../math/systems_landscape.html")]
 //!
 //! in units where the gradient moves the weight at unit rate: a time `t` is `t/η` steps of SGD.
 //! (Kramers, Physica 7, 1940.)
