@@ -101,6 +101,9 @@
 //! than the noise of a step says. Scale invariance is declared by the user and checked: an epsilon
 //! in a normalisation layer breaks it.
 
+// What a feature brings is marked with its name on docs.rs.
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 mod assignment;
 mod blocks;
 #[cfg(feature = "serde")]

@@ -37,9 +37,9 @@
 //! [`pressure::gas_rotation`](crate::pressure::gas_rotation).
 //!
 //! # Adam
-//! The formulas treat D as frozen: v must change slowly against the weights' motion, which is
-//! 1−β₂ ≪ ηa for no mode of interest, and against the noise of one step, an O(1−β₂) error. The
-//! learning rate then acts through ηD, and each coordinate has its own temperature
+//! The formulas treat D as constant. In a stationary state v fluctuates about its mean by
+//! O(√(1−β₂)), which leaves an O(1−β₂) error in averages; while the noise itself changes, D follows
+//! it with a delay of 1/(1−β₂) steps. The learning rate then acts through ηD, and each coordinate has its own temperature
 //! `Tᵢ = η Dᵢ Σᵢᵢ/2`, near ηsᵢ/2 where the noise of standard deviation sᵢ makes up v. Multiplying
 //! the loss by c multiplies T by c and not by c². r* = √(ηd/(2λ)) knows neither the loss nor the
 //! batch (arXiv 2305.17212); it holds where |Du|² ≈ d, and reads low by ε/s and high by a few 1−β₂.

@@ -191,9 +191,8 @@ pub fn calorimetric(e: &Ensemble) -> Option<f64> {
 
 /// Temperature from sums of successive gradients, m⟨|g + g₋₁|²⟩/(4d); μ = 0 only.
 ///
-/// Exact on any stationary quadratic. Off stationarity it reads high by 2|∇L|², which
-/// [`lag_difference`] does not: the gap between the two is the mean product of successive
-/// gradients.
+/// Exact on any stationary quadratic. Elsewhere the mean gradient adds 2|∇L|² to tr Σ here and
+/// nothing to [`lag_difference`]: the gap between the two is m⟨g·g₋₁⟩/d.
 ///
 /// ```
 /// use thermograd::{temperature, Ensemble, Step, Sums, Symmetry};

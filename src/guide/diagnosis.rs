@@ -301,8 +301,8 @@
 //! ```
 //!
 //! Decoupled decay under an undampened momentum μ is weaker than it looks, by 1 − μ
-//! ([`Optimizer::pressure`](crate::Optimizer::pressure)). In layers without normalisation decay does regularise, and `z_virial` says
-//! how much of it the loss takes up.
+//! ([`Optimizer::pressure`](crate::Optimizer::pressure)). In layers without normalisation decay does regularise: `z` is what
+//! decay pulls in, against what noise pushes out, and `z_virial` the part of it that the loss holds up.
 //!
 //! # `AdamW` and bf16
 //! Tell the rule by [`Step::optimizer`](crate::Step::optimizer); what a rule does not have becomes undefined
@@ -337,8 +337,8 @@
 //! ```
 //!
 //! **bf16.** Sums are formed in `f64` whatever the elements are, so that weights in bf16 cost no precision of
-//! the readings. They cost motion. A bf16 number has 8 significant bits: near 1 neighbours are 0.0078
-//! apart, and an update below half of that is lost in rounding. *Readings:* `temperature_midpoint` beside
+//! the readings. They cost motion. A bf16 number has 8 significant bits: below 1 neighbours are 0.0039
+//! apart, and an update of less than half of that is lost in rounding. *Readings:* `temperature_midpoint` beside
 //! `temperature_noise`. One reads how the weights move, the other how they should:
 //!
 //! ```
@@ -360,7 +360,7 @@
 //!         slices(master, &high, &g).second_gradient(&second),
 //!     ][..])?;
 //!     for ((low, high), g) in low.iter_mut().zip(&mut high).zip(&g) {
-//!         *low = bf16(widen(*low) - 1e-3 * g); // 1e-4 against 3.9e-3
+//!         *low = bf16(widen(*low) - 1e-3 * g); // 1e-4 against half of 3.9e-3
 //!         *high -= 1e-3 * g;
 //!     }
 //! }
@@ -381,7 +381,7 @@
 //! Nothing grows with the model but the reading of it:
 //!
 //! - *Memory.* Past weights are kept on 65 536 coordinates of each group ([`Config::probe`](crate::Config::probe)), an
-//!   unbiased sample; the error it adds is √(2/65 536), half a per cent, of a squared displacement. Use tens of groups, not thousands.
+//!   unbiased sample; where coordinates are alike, the error it adds to a squared displacement is √(2/65 536), half a per cent. Use tens of groups, not thousands.
 //! - *Time.* [`Cadence::bursts`](crate::Cadence::bursts), and [`is_due`](crate::Observer::is_due) for what only the
 //!   observer needs, such as a second gradient.
 //! - *Where the tensors are.* On a device, form [`Sums`](crate::Sums) there and hand those over

@@ -92,8 +92,8 @@
 //! **Is the step too large?** `edge_ratio` is 0 for a learning rate that is small against the
 //! curvature, and 1 where training becomes unstable. It is an average over all directions, by how
 //! much they move: the stiffest one is nearer to the edge than it says. `step_alignment` tells the
-//! same story: near 0 steps are independent kicks, near 1 they go straight on, below 0 each undoes
-//! the one before.
+//! same story: near 0 (under momentum μ, near μ) steps are independent kicks, near 1 they go straight on,
+//! below 0 each undoes the one before.
 //!
 //! **Is there anything left to learn?** `signal_to_noise` compares the gradient that all batches
 //! agree on with the noise between them. 0.01 is a run that is all noise. `gradient_noise_scale`
@@ -181,8 +181,8 @@
 //! | linear or convolution of h outputs, batch normalisation next | [`ScaleInvariantBy(h)`](crate::Symmetry::ScaleInvariantBy): each output has a scale of its own |
 //! | linear, layer normalisation next, no bias in between | [`ScaleInvariant`](crate::Symmetry::ScaleInvariant): one scale |
 //! | the same with a bias | [`ScaleInvariant`](crate::Symmetry::ScaleInvariant) for weight and bias as one group |
-//! | queries and keys, normalised by head | [`ScaleInvariantBy`](crate::Symmetry::ScaleInvariantBy) the number of heads, if the normalisation's own gain is not applied first |
-//! | any layer whose output meets a residual sum or an activation first | [`Generic`](crate::Symmetry::Generic) |
+//! | queries and keys, normalised by head | [`ScaleInvariantBy`](crate::Symmetry::ScaleInvariantBy) the number of heads |
+//! | any layer whose output meets a residual sum first, or an activation other than ReLU | [`Generic`](crate::Symmetry::Generic) |
 //! | embeddings, biases, gains, output layers | [`Generic`](crate::Symmetry::Generic) |
 //!
 //! You need not guess: [`ScaleTest`](crate::invariance::ScaleTest) measures it over a hundred steps and

@@ -55,7 +55,7 @@
 //! # Norm and equation of state
 //! | reading | symbol | unit | of | needs | formula | source | it lies when |
 //! |---|---|---|---|---|---|---|---|
-//! | [`pressure`](crate::pressure::pressure) | p | loss/V | any | λ | ⟨p⟩ | 2511.07308 | it is set and not measured; decoupled decay under momentum is weaker by 1 − μ, and it knows |
+//! | [`pressure`](crate::pressure::pressure) | p | loss/V | any | λ | ⟨p⟩ | 2511.07308 | it is set and not measured (with the factor 1 − μ of decoupled decay under momentum) |
 //! | [`pressure_mechanical`](crate::pressure::mechanical) | p_mech | loss/V | scale-invariant | g, η | ⟨η\|g\|²/(2r²)⟩ | 2511.07308 | the mean gradient pushes as well: it is the decay that would balance both |
 //! | [`volume`](crate::pressure::volume) | V | weight² | any |  | ⟨\|w\|²⟩/2 | 2511.07308 | its fluctuations are not those of a gas: no compressibility follows |
 //! | [`radius`](crate::pressure::radius) | r | weight | any |  | ⟨\|w\|⟩ | 2511.07308 | the window holds the start of the run |
@@ -65,9 +65,9 @@
 //! | [`z_d`](crate::pressure::z_d) | Z_d |  | scale-invariant | g, η, λ | λ(1−μ)(2 − ηλ/(1+μ))⟨r²⟩/(η⟨\|g\|²⟩) | derived here | momentum, where successive gradients are correlated with the velocity |
 //! | [`z_virial`](crate::pressure::z_virial) | Z_vir |  | any | g, g₂, η | −⟨w·g⟩/(dT) | Clausius | nothing but rounding in a scale-invariant group |
 //! | [`real_gas_balance`](crate::pressure::real_gas_balance) | bal |  | any | g, η, λ, 2 steps | (⟨p r²⟩ + ⟨w·g⟩)/(d·T_kinetic) | Clausius, 1810.00004 | it is an identity of the update: it tests the norm and the bookkeeping, and no equilibrium |
-//! | [`norm_balance`](crate::pressure::norm_balance) | -2wΔ/Δ² |  | any | 2 steps | −2⟨w·Δ⟩/⟨\|Δ\|²⟩ | an identity | the same |
+//! | [`norm_balance`](crate::pressure::norm_balance) | -2wΔ/Δ² |  | any | 2 steps | −2⟨w·Δ⟩/⟨\|Δ\|²⟩ | an identity | as `real_gas_balance` |
 //! | [`z_update`](crate::pressure::z_update) | Z_u |  | any | η, λ, 2 steps | λ⟨\|w\|²⟩/⟨\|Δ\|²/(2η)⟩ | 2305.17212 | the optimiser remembers: 1 + μ for a heavy-ball gas |
-//! | [`z_update_virial`](crate::pressure::z_update_virial) | Z_u,vir |  | any | η, λ, 2 steps | −⟨w·u⟩/⟨\|Δ\|²/(2η)⟩ | 2305.17212 | the same |
+//! | [`z_update_virial`](crate::pressure::z_update_virial) | Z_u,vir |  | any | η, λ, 2 steps | −⟨w·u⟩/⟨\|Δ\|²/(2η)⟩ | 2305.17212 | as `z_update` |
 //! | [`virial_ratio`](crate::pressure::virial_ratio) | \|cos\| |  | any | g | ⟨\|w·g\|/(\|w\|\|g\|)⟩ | 1706.05350 | a large group has a small one by chance, 1/√d: use [`invariance`](crate::invariance) |
 //! | [`relaxation_steps`](crate::pressure::relaxation_steps) | τ | steps | scale-invariant | η, λ | 1/(4mp) | 2010.02916 | it is known from the hyper-parameters and not measured; directions take four times as long |
 //!
@@ -80,8 +80,8 @@
 //! | [`heat`](crate::energy::heat) | Q | loss | model | L_B(w′) | ⟨L_B(w′) − L_B(w)⟩ | Sekimoto | dropout or augmentation differ between the two losses |
 //! | [`enthalpy`](crate::energy::enthalpy) | H | loss | model | λ | H = U + pV | 2511.07308 | as its parts |
 //! | [`entropy`](crate::energy::entropy) | S | nats | any | S | S(direction) + (dₖ − 1) ln rₖ | 2511.07308; [`entropy`](crate::entropy) | snapshots are few against dimensions, or correlated: differences are better than values |
-//! | [`helmholtz`](crate::energy::helmholtz) | F | loss | model | g₂, η, S | F = U − TS | 2505.23489 | S does |
-//! | [`gibbs`](crate::energy::gibbs) | G | loss | model | g₂, η, λ, S | G = U + pV − TS | 2511.07308 | S does |
+//! | [`helmholtz`](crate::energy::helmholtz) | F | loss | model | g₂, η, S | F = U − TS | 2505.23489 | S does: see `entropy` |
+//! | [`gibbs`](crate::energy::gibbs) | G | loss | model | g₂, η, λ, S | G = U + pV − TS | 2511.07308 | S does: see `entropy` |
 //! | [`heat_capacity`](crate::energy::heat_capacity) | C |  | model | g₂, η, L′ | C = Cov(L, L′)/T² | fluctuation formula | the window is short against the memory of the loss: low by their ratio |
 //!
 //! # A reading of your own

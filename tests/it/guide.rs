@@ -156,6 +156,41 @@ fn the_printed_report_is_that_of_the_code() {
     assert_eq!(told.trim_end(), printed.trim_end(), "\n{printed}");
 }
 
+/// Markdown leaves alone what follows an empty line and holds none: pictures must do both.
+#[test]
+fn pictures_are_not_read_as_markdown() {
+    let guide = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/guide");
+    let mut pages = Vec::new();
+    sources(&guide, &mut pages);
+    let mut shown = BTreeSet::new();
+    for page in pages {
+        let text = fs::read_to_string(&page).unwrap();
+        let lines: Vec<&str> = text.lines().collect();
+        for pair in lines.windows(2) {
+            let Some(name) = pair[1].split("pictures/").nth(1) else {
+                continue;
+            };
+            let before = pair[0].trim();
+            assert!(
+                before == "//!" || before.ends_with("\"\\n\")]"),
+                "{page:?}: {name}"
+            );
+            let name = name.split('"').next().unwrap();
+            let picture = fs::read_to_string(guide.join("pictures").join(name)).unwrap();
+            assert!(
+                picture.lines().all(|line| !line.trim().is_empty()),
+                "{name}"
+            );
+            shown.insert(name.to_owned());
+        }
+    }
+    let there = fs::read_dir(guide.join("pictures")).unwrap();
+    let there: BTreeSet<String> = there
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    assert_eq!(shown, there);
+}
+
 /// A formula's rendering, in a file of its own, is that of the LaTeX that stands above it, and no
 /// file is left over: `.ci/formulas.mjs` writes them.
 #[test]
