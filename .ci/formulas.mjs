@@ -20,6 +20,11 @@ for (const name of sources) {
     const latex = body.replaceAll(/^ *\/\/[/!] ?/gm, '').trim();
     const math = temml
       .renderToString(latex, { displayMode: true, throwOnError: true })
+      // Without temml's style sheet: what it would say matters in these three places.
+      .replaceAll('class="tml-right" style="', 'style="text-align: right;')
+      .replaceAll('class="tml-left" style="', 'style="text-align: left;')
+      .replaceAll('class="tml-overline"', 'style="padding-top: 0.1em; border-top: 0.065em solid"')
+      .replaceAll(/ class="[^"]*"/g, '')
       .replace(/<math [^>]*>/, '<math display="block"><semantics>')
       .replace('</math>', `<annotation encoding="application/x-tex">${escape(latex)}</annotation></semantics></math>`);
     writeFileSync(join(dirname(file), target), `<div style="overflow-x: auto; margin: 1em 0">${math}</div>\n`);

@@ -38,6 +38,16 @@ pub fn internal(e: &Ensemble) -> Option<f64> {
 }
 
 /// Potential energy of the decay, pV = ⟨p|w|²⟩/2.
+///
+/// ```
+/// use thermograd::{energy, Ensemble, Step, Sums, Symmetry};
+/// let sums = Sums::of(&[3.0_f64, 4.0], &[0.0_f64, 1.0])?;
+/// let mut e = Ensemble::default();
+/// e.push(&Step::new(0.5).weight_decay(0.04), None, &sums, Symmetry::Generic);
+/// // 0.04·25/2
+/// assert_eq!(energy::decay_potential(&e), Some(0.5));
+/// # Ok::<(), thermograd::Error>(())
+/// ```
 pub fn decay_potential(e: &Ensemble) -> Option<f64> {
     Some(0.5 * e.mean(Moment::PressureNormSquared)?)
 }

@@ -75,6 +75,14 @@ pub fn volume(e: &Ensemble) -> Option<f64> {
 }
 
 /// Radius ⟨|w|⟩.
+///
+/// ```
+/// use thermograd::{pressure, Ensemble, Step, Sums, Symmetry};
+/// let mut e = Ensemble::default();
+/// e.push(&Step::new(0.0), None, &Sums::of(&[3.0_f64, 4.0], &[0.0_f64; 2])?, Symmetry::Generic);
+/// assert_eq!(pressure::radius(&e), Some(5.0));
+/// # Ok::<(), thermograd::Error>(())
+/// ```
 pub fn radius(e: &Ensemble) -> Option<f64> {
     e.mean(Moment::Norm)
 }

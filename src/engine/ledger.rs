@@ -390,6 +390,18 @@ pub fn housekeeping_heat(e: &Ensemble, optimizer: Optimizer) -> Option<f64> {
 
 /// Excess heat of a step, measured heat less [`housekeeping_heat`]: 0 in a stationary state,
 /// negative while the network cools.
+///
+/// ```
+/// use thermograd::{engine, Ensemble, Optimizer, Piece, Step, Sums, Symmetry};
+/// let piece = Piece::new(&[1.0_f64], &[1.0_f64]).second_gradient(&[-1.0_f64]);
+/// let sums = Sums::reduce(&piece, std::num::NonZero::<usize>::MIN)?;
+/// let mut e = Ensemble::default();
+/// let now = Step::new(0.0).learning_rate(0.1).previous_batch_loss(0.5);
+/// e.push(&now, Some(&Step::new(0.75)), &sums, Symmetry::Generic);
+/// // Heat 0.5 − 0.75, of which −η tr Σ = −0.1·2 keeps the state.
+/// assert!((engine::excess_heat(&e, Optimizer::SGD).unwrap() + 0.05).abs() < 1e-15);
+/// # Ok::<(), thermograd::Error>(())
+/// ```
 pub fn excess_heat(e: &Ensemble, optimizer: Optimizer) -> Option<f64> {
     Some(energy::heat(e)? - housekeeping_heat(e, optimizer)?)
 }

@@ -267,6 +267,22 @@ pub fn effective_rank(eigenvalues: &[f64]) -> Result<Reading<f64>, Error> {
 ///
 /// Dimensionless; standard error `m/√N_eff`. Undefined where snapshots are duplicated.
 ///
+/// ```
+/// use thermograd::{entropy::{Neighbors, Points, two_neighbor_dimension}, systems::Random};
+/// // A plane in three dimensions.
+/// let mut random = Random::new(1);
+/// let plane: Vec<f64> = (0..500)
+///     .flat_map(|_| {
+///         let (x, y) = (random.normal(), random.normal());
+///         [x, y, x + y]
+///     })
+///     .collect();
+/// let dimension = two_neighbor_dimension(&Points::new(plane, 3)?.distances()?, Neighbors::new(1).independent())?;
+/// let dimension = *dimension.ready().unwrap();
+/// assert!((dimension.value - 2.0).abs() < 4.0 * dimension.std_error);
+/// # Ok::<(), thermograd::Error>(())
+/// ```
+///
 /// # Errors
 /// As [`kozachenko_leonenko`](crate::entropy::kozachenko_leonenko).
 pub fn two_neighbor_dimension(

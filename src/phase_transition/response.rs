@@ -145,6 +145,14 @@ pub fn binder_cumulant(order_parameter: &[f64]) -> Result<Reading<Estimate>, Err
 
 /// Binder's cumulant of an order parameter with `components` components, from its lengths `|m|`.
 ///
+/// ```
+/// use thermograd::phase_transition::vector_binder_cumulant;
+/// // Two components of fixed length: 1 − 1/(1 + 2/2).
+/// let u = vector_binder_cumulant(&[3.0; 400], 2)?;
+/// assert!((u.ready().unwrap().value - 0.5).abs() < 1e-12);
+/// # Ok::<(), thermograd::Error>(())
+/// ```
+///
 /// # Errors
 /// A non-finite or overflowing element; no components.
 pub fn vector_binder_cumulant(

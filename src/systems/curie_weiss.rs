@@ -20,6 +20,15 @@ pub const CURIE_WEISS_CRITICAL_BINDER: f64 = 0.270_520_128_257_841;
 
 /// All states of `sites` spins.
 ///
+/// ```
+/// use thermograd::systems::curie_weiss;
+/// // Two spins, E = −(s₁ + s₂)²/4: −1 aligned and 0 against each other, two states of each.
+/// let averages = curie_weiss(2)?.averages(1.0)?;
+/// // For each of the two:
+/// assert!((averages.energy + 0.5 / (1.0 + (-1.0_f64).exp())).abs() < 1e-12);
+/// # Ok::<(), thermograd::Error>(())
+/// ```
+///
 /// # Errors
 /// No spins, or more than a million.
 pub fn curie_weiss(sites: usize) -> Result<Levels, Error> {

@@ -87,6 +87,13 @@ pub fn ising_energy(temperature: f64) -> Result<f64, Error> {
 
 /// Spontaneous magnetisation per spin of the infinite lattice, 0 above the transition.
 ///
+/// ```
+/// use thermograd::systems::{ISING_CRITICAL_TEMPERATURE, ising_magnetization};
+/// assert!((ising_magnetization(2.0)? - 0.911_319_377_9).abs() < 1e-9);
+/// assert_eq!(ising_magnetization(1.01 * ISING_CRITICAL_TEMPERATURE)?, 0.0);
+/// # Ok::<(), thermograd::Error>(())
+/// ```
+///
 /// # Errors
 /// A temperature outside `[10⁻³, 10⁹]`.
 pub fn ising_magnetization(temperature: f64) -> Result<f64, Error> {

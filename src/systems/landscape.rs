@@ -124,6 +124,15 @@ fn check(temperature: f64) -> Result<(), Error> {
 
 /// Mean time of the passage from −1 to +1 in the double well, exactly.
 ///
+/// ```
+/// use thermograd::systems::{kramers_time, passage_time};
+/// assert!((passage_time(0.08)? - 110.55).abs() < 0.01);
+/// // Kramers is low by 9 % there, and right where it is cold.
+/// assert!((kramers_time(0.08)? - 101.1).abs() < 0.1);
+/// assert!((passage_time(0.01)? / kramers_time(0.01)? - 1.0).abs() < 0.01);
+/// # Ok::<(), thermograd::Error>(())
+/// ```
+///
 /// # Errors
 /// A temperature outside `[5·10⁻⁴, 10⁶]`: below it the time overflows.
 pub fn passage_time(temperature: f64) -> Result<f64, Error> {

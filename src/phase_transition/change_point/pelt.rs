@@ -185,6 +185,16 @@ pub fn pelt(series: &[f64], config: &PeltConfig) -> Result<Reading<Segmentation>
 
 /// Exact segmentation by the full dynamic programme: O(n²), the oracle of [`pelt`].
 ///
+/// ```
+/// use thermograd::phase_transition::change_point::{Cost, PeltConfig, optimal_partitioning, pelt};
+/// let series: Vec<f64> = (0..200).map(|i| f64::from(i % 2) + if i < 120 { 0.0 } else { 5.0 }).collect();
+/// let config = PeltConfig::new(Cost::Mean);
+/// let all = optimal_partitioning(&series, &config)?;
+/// assert_eq!(all, pelt(&series, &config)?);
+/// assert_eq!(all.ready().unwrap().change_points, [120]);
+/// # Ok::<(), thermograd::Error>(())
+/// ```
+///
 /// # Errors
 /// As [`pelt`].
 pub fn optimal_partitioning(
