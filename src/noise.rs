@@ -16,9 +16,10 @@
 //! Σ₁/K: the spread of the parts over K, not the spread itself. Replicas are the same thing, and
 //! both are the case b, Kb of two batch sizes (McCandlish et al., arXiv 1812.06162, appendix A):
 //!
-//! ```math
+//! <!-- math
 //! |\nabla L|^2 = \frac{B|g_B|^2 - b|g_b|^2}{B-b}, \qquad S = \frac{|g_b|^2-|g_B|^2}{1/b-1/B}, \qquad \operatorname{tr}\Sigma_B = S/B
-//! ```
+//! -->
+#![doc = include_str!("math/noise_1.html")]
 //!
 //! with S the noise of a single example. In one step either may come out negative. That is what
 //! keeps them unbiased, and they are passed on as they are: the observer averages them first and
@@ -516,6 +517,23 @@ pub fn scale(e: &Ensemble) -> Option<f64> {
 /// metric, D = 1 without a preconditioner.
 ///
 /// It takes the curvature to be D⁻¹ up to a factor, which is what a preconditioner is meant for.
+///
+/// ```
+/// use thermograd::{noise, Ensemble, Optimizer, Piece, Step, Sums, Symmetry};
+/// // g, g₂ = (3, 1), (3, −1): signal in the first coordinate, noise of variance 2 in the second.
+/// let piece = Piece::new(&[1.0_f64, 1.0], &[3.0_f64, 1.0])
+///     .second_gradient(&[3.0_f64, -1.0])
+///     .preconditioner(&[1.0_f64, 0.1]);
+/// let sums = Sums::reduce(&piece, std::num::NonZero::<usize>::MIN)?;
+/// let step = Step::new(0.0).learning_rate(0.1).batch_size(4).optimizer(Optimizer::ADAM);
+/// let mut e = Ensemble::default();
+/// e.push(&step, None, &sums, Symmetry::Generic);
+/// // tr(DΣ) = 0.1·2 and g·Dg₂ = 9 − 0.1.
+/// assert!((noise::critical_batch_size(&e).unwrap() - 4.0 * 0.2 / 8.9).abs() < 1e-12);
+/// // Without D: tr Σ = 2 and g·g₂ = 9 − 1.
+/// assert_eq!(noise::scale(&e), Some(4.0 * 2.0 / 8.0));
+/// # Ok::<(), thermograd::Error>(())
+/// ```
 pub fn critical_batch_size(e: &Ensemble) -> Option<f64> {
     let signal = e.mean(Moment::PreconditionedSignal).filter(|&s| s != 0.0)?;
     Some(e.mean(Moment::ExampleHeat)? / signal)
@@ -592,9 +610,10 @@ pub fn without_replacement(batch_size: usize, data_set_size: usize) -> Result<f6
 /// A mode of curvature a under learning rate η shrinks by 1−x in a step, x = ηa = `decay`. An
 /// epoch of n batches whose noise adds up to zero leaves it with
 ///
-/// ```math
-/// \frac{V_{reshuffled}}{V_{independent}} = \Bigl[\sum_t c_t^2 - \tfrac1n\bigl(\sum_t c_t\bigr)^2\Bigr] \frac{1-(1-x)^2}{1-(1-x)^{2n}}, \qquad c_t = (1-x)^t
-/// ```
+/// <!-- math
+/// \frac{V_\mathrm{reshuffled}}{V_\mathrm{independent}} = \Bigl[\sum_t c_t^2 - \tfrac1n\bigl(\sum_t c_t\bigr)^2\Bigr] \frac{1-(1-x)^2}{1-(1-x)^{2n}}, \qquad c_t = (1-x)^t
+/// -->
+#[doc = include_str!("math/noise_2.html")]
 ///
 /// with S² the per-step variance with n−1 in its denominator. It tends to (nx)²/12 for slow
 /// modes. To a relative 1e−5.

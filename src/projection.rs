@@ -4,9 +4,12 @@
 //! # Definition
 //! Every coordinate i is given a bucket b(i) out of k and a sign s(i) = ±1 by a hash of the seed
 //! and i, and the projection of x is
-//! ```math
-//! y_b = Σ s(i) x_i  over all i with b(i) = b
-//! ```
+//!
+//! <!-- math
+//! y_b = \sum_{i:\, b(i) = b} s(i)\, x_i
+//! -->
+#![doc = include_str!("math/projection.html")]
+//!
 //! That is CountSketch (Charikar, Chen and Farach-Colton, ICALP 2002; as an embedding, Clarkson and
 //! Woodruff, arXiv 1207.6365). It is linear, so that a difference of projections is the projection of
 //! the difference, and shards add. The expectation of |y|² is |x|² and its relative standard

@@ -4,11 +4,12 @@
 //! A run is a record of bath temperature T, energy U, heat capacity C and relaxation time τ of the
 //! energy, at growing times. With dots for derivatives by time,
 //!
-//! ```math
+//! <!-- math
 //! \mathcal L = \int \frac{\sqrt C}{T}\,|dT|, \qquad
 //! v = \tau\sqrt C\,\frac{|\dot T|}{T}, \qquad
 //! \mathrm{De} = \tau\,\frac{|\dot T|}{T}
-//! ```
+//! -->
+#![doc = include_str!("../math/cooling_analysis_1.html")]
 //!
 //! are the thermodynamic length (Weinhold; Crooks, arXiv 0706.0559), the thermodynamic speed and
 //! the Deborah number. v is the lag of the energy behind equilibrium in standard deviations of the
@@ -16,16 +17,18 @@
 //! dissipation (Salamon and Berry, Phys. Rev. Lett. 51, 1127, 1983; Nulton and Salamon, Phys. Rev. A 37,
 //! 1351, 1988). In a given time t the entropy produced is at least
 //!
-//! ```math
+//! <!-- math
 //! \Sigma \ge \frac1t \left(\int \frac{\sqrt{\tau C}}{T}\,|dT|\right)^2
-//! ```
+//! -->
+#![doc = include_str!("../math/cooling_analysis_2.html")]
 //!
 //! and what is produced follows from energies alone, once the caloric curve is known: heat leaves
 //! a system of fictive temperature T_f for a bath at T,
 //!
-//! ```math
+//! <!-- math
 //! \Sigma = \int \left(\frac{1}{T_f} - \frac1T\right) dU
-//! ```
+//! -->
+#![doc = include_str!("../math/cooling_analysis_3.html")]
 //!
 //! The harmonic well ([`HarmonicCooling`](crate::systems::HarmonicCooling)) has all of it in
 //! closed form. There the bound is strict for cooling, where relaxation is what hinders, and is

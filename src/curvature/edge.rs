@@ -3,17 +3,19 @@
 //! Gradient descent with learning rate η and heavy-ball momentum μ amplifies a mode of curvature h
 //! once h > 2(1 + μ)/η. In units of that bound
 //!
-//! ```math
-//! e(h) = η h / (2(1 + μ))
-//! ```
+//! <!-- math
+//! e(h) = \frac{\eta h}{2(1 + \mu)}
+//! -->
+#![doc = include_str!("../math/curvature_edge_1.html")]
 //!
 //! is 0 for small steps and 1 at the edge. There are two curvatures to put in. The largest one (by
 //! [`extremes`](super::extremes)) says when the first mode goes; networks trained with large batches hover there
 //! (Cohen et al., arXiv 2103.00065). The curvature along the update Δ, averaged as a ratio of means,
 //!
-//! ```math
-//! e = η ⟨Δ'HΔ⟩ / (2(1 + μ) ⟨|Δ|²⟩) = 1 − T_mid/T_kin
-//! ```
+//! <!-- math
+//! e = \frac{\eta \langle \Delta' H \Delta \rangle}{2(1 + \mu) \langle |\Delta|^2 \rangle} = 1 - \frac{T_\mathrm{mid}}{T_\mathrm{kin}}
+//! -->
+#![doc = include_str!("../math/curvature_edge_2.html")]
 //!
 //! equals the edge ratio that the observer reads off the motion for nothing
 //! ([`temperature::edge_ratio`](crate::temperature::edge_ratio)), in every stationary state of a

@@ -5,9 +5,10 @@
 //! (V, p) and a point (S, T). On the way the gas expands against the decay and takes heat from the
 //! bath,
 //!
-//! ```math
+//! <!-- math
 //! dU = T dS - p dV, \qquad W = \oint p\,dV, \qquad Q = \oint T\,dS
-//! ```
+//! -->
+#![doc = include_str!("../math/engine_diagram.html")]
 //!
 //! and over a closed loop both are areas: W = Q, positive for a loop that runs clockwise. Here W is
 //! the work that the gas gives *off*. Areas are those of the polygon through the points (the

@@ -4,9 +4,10 @@
 //! Near the stationary states of a scale-invariant group the fitted form is that of an ideal gas
 //! of constant heat capacity,
 //!
-//! ```math
+//! <!-- math
 //! pV = RT, \qquad U = U_0 + C_V T, \qquad S = S_0 + C_V \ln T + R \ln V
-//! ```
+//! -->
+#![doc = include_str!("../math/engine_state.html")]
 //!
 //! whose curves are: isotherms p = RT/V; adiabats pV^γ = const with γ = 1 + R/C_V, vertical lines
 //! where C_V = 0 (a gas of noise alone, whose energy does not know the temperature); in the (S, T)

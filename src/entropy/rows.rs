@@ -4,9 +4,10 @@
 //! themselves, for `|a|² + |b|² − 2 a·b` loses every digit of a displacement that is small against
 //! the weights. The sum of a pair of rows is defined as
 //!
-//! ```math
+//! <!-- math
 //! \sum_{\text{leaf}} \operatorname{fold}_{l < 16} \sum_{j} (a_{16j+l} - b_{16j+l})^2 ,
-//! ```
+//! -->
+#![doc = include_str!("../math/entropy_rows.html")]
 //!
 //! over leaves of 1024 parameters, each summed in sixteen lanes which are folded by a fixed tree;
 //! leaves are added in twice the working precision. Multiplication and addition are rounded

@@ -3,9 +3,10 @@
 //! A scale-invariant group lives on a sphere, so its entropy has two parts: that of the direction,
 //! measured on the unit sphere S^{d−1}, and that of the radius,
 //!
-//! ```math
+//! <!-- math
 //! S(w) = S_{\mathrm{sphere}}(w/|w|) + (d - 1) \ln r .
-//! ```
+//! -->
+#![doc = include_str!("../math/entropy_sphere_1.html")]
 //!
 //! The second term is the volume dependence of an ideal gas: with V = r²/2 it is ((d−1)/2) ln V up to
 //! a constant. A tensor made of K separately scale-invariant rows is K gases, each with a radius and
@@ -13,10 +14,11 @@
 //!
 //! The measure of a spherical cap of angular radius θ is an incomplete beta function,
 //!
-//! ```math
+//! <!-- math
 //! A(\theta) = \tfrac12 \Omega_d\, I_{\sin^2\theta}\!\left(\tfrac{d-1}{2}, \tfrac12\right)
-//!   \quad (\theta \le \pi/2), \qquad \Omega_d = \frac{2 \pi^{d/2}}{\Gamma(d/2)} ,
-//! ```
+//! \quad (\theta \le \pi/2), \qquad \Omega_d = \frac{2 \pi^{d/2}}{\Gamma(d/2)} ,
+//! -->
+#![doc = include_str!("../math/entropy_sphere_2.html")]
 //!
 //! needed here in logarithms, because for d = 1000 the cap of one radian is already e⁻¹⁷⁵ of the
 //! sphere. S. Li, Asian J. Math. Stat. 4, 66 (2011); continued fraction: DLMF 8.17.22.

@@ -14,11 +14,12 @@
 //! * for the autocorrelation time and the effective dimension, the sum of every row of the matrix,
 //!   of every diagonal and of all squares,
 //!
-//! ```math
+//! <!-- math
 //! \sum_i K_{i,i+\tau} = -\tfrac12 \Bigl[ \sum_i D_{i,i+\tau} - \sum_{i<N-\tau} \bar D_i
-//!   - \sum_{i \ge \tau} \bar D_i + (N-\tau) \bar D \Bigr], \qquad
+//! - \sum_{i \ge \tau} \bar D_i + (N-\tau) \bar D \Bigr], \qquad
 //! \sum_{ij} K_{ij}^2 = \tfrac14 \Bigl[ \sum_{ij} D_{ij}^2 - 2 N \sum_i \bar D_i^2 + N^2 \bar D^2 \Bigr] .
-//! ```
+//! -->
+#![doc = include_str!("../math/entropy_tracker.html")]
 //!
 //! These sums gain and lose terms, so they are carried in twice the working precision, and taken
 //! afresh when distances have shrunk so far (by 2²⁰) that what left could show, or after 2²⁰
@@ -197,10 +198,7 @@ impl Radii {
     }
 
     /// Squared chords from `own` to the others in `range`, whose squared distances are given.
-    ///
-    /// ```math
-    /// |\hat w_i - \hat w_j|^2 = \frac{D_{ij} - (r_i - r_j)^2}{r_i r_j}
-    /// ```
+    /// The formula is in [`super::distances`].
     #[inline(always)]
     pub(super) fn chords(
         &self,

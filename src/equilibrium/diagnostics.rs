@@ -160,9 +160,10 @@ pub struct Sasa {
 
 /// The statistic of SASA+: ⟨w_k·d_k⟩ - (α/2)|d_k|² with d the direction of the step, averaged.
 ///
-/// ```math
-/// w·d - (α/2)|d|² = (|w_k|² - |w_{k+1}|²) / (2α)    for w' = w - α d
-/// ```
+/// <!-- math
+/// w \cdot d - \frac\alpha2 |d|^2 = \frac{|w_k|^2 - |w_{k+1}|^2}{2\alpha} \quad\text{for}\quad w' = w - \alpha d
+/// -->
+#[doc = include_str!("../math/equilibrium_diagnostics.html")]
 ///
 /// identically, so that its mean is the total drift of |w|² over 2αn, and nothing else. Its true
 /// scatter falls as 1/n, the batch-means error only as 1/√n or so: at a nominal 5% the test

@@ -337,9 +337,10 @@ impl std::fmt::Display for Verdict {
 
 /// Holm's adjustment of p-values for the making of all of `planned` tests.
 ///
-/// ```math
-/// p̃_(i) = max_{j ≤ i} min(1, (m - j + 1) p_(j))
-/// ```
+/// <!-- math
+/// \tilde p_{(i)} = \max_{j \le i} \min\bigl(1, (m - j + 1)\, p_{(j)}\bigr)
+/// -->
+#[doc = include_str!("../math/equilibrium_verdict.html")]
 fn holm(p_values: &[f64], planned: usize) -> Vec<f64> {
     let mut order: Vec<(f64, usize)> = p_values.iter().copied().zip(0..).collect();
     order.sort_by(|a, b| a.0.total_cmp(&b.0));

@@ -3,9 +3,10 @@
 //! The tempered posterior exp(−nβ L(w) − γ₀|w − w*|²/2) about a trained w* is a bath at the temperature
 //! T = 1/(nβ). What it holds above the minimum grows as
 //!
-//! ```math
-//! U = L₀ + λT        λ̂ = nβ ( ⟨L⟩ − L(w*) )
-//! ```
+//! <!-- math
+//! U = L_0 + \lambda T, \qquad \hat\lambda = n\beta\, \bigl(\langle L \rangle - L(w^*)\bigr)
+//! -->
+#![doc = include_str!("../math/flatness_learning_coefficient.html")]
 //!
 //! with λ the local learning coefficient (Lau et al., arXiv 2308.12108): half the number of weights in a bowl,
 //! less where the minimum is degenerate ([`singular`](super::normal_crossing) has exact cases). In the words of this crate it

@@ -1,8 +1,9 @@
 //! A first-order autoregressive series: the correlated data whose error bars are known exactly.
 //!
-//! ```math
-//! x_{t+1} - m = rho (x_t - m) + sqrt(var (1 - rho^2)) z_t,   z_t ~ N(0, 1) independent
-//! ```
+//! <!-- math
+//! x_{t+1} - m = \rho (x_t - m) + \sqrt{\sigma^2 (1 - \rho^2)}\; z_t, \qquad z_t \sim N(0, 1) \text{ independent}
+//! -->
+#![doc = include_str!("../math/systems_ar1_1.html")]
 //!
 //! Started from its stationary law, the series is stationary from the first element on, with
 //! autocorrelation ρ^|t|. A metric that claims an error bar on correlated data is checked here
@@ -107,9 +108,11 @@ impl Ar1 {
 
     /// The exact variance of the mean of `n` successive elements.
     ///
-    /// ```math
-    /// Var = (var / n) [ (1 + rho)/(1 - rho) - 2 rho (1 - rho^n) / (n (1 - rho)^2) ]
-    /// ```
+    /// <!-- math
+    /// \operatorname{Var} = \frac{\sigma^2}{n} \Bigl[ \frac{1 + \rho}{1 - \rho} - \frac{2 \rho (1 - \rho^n)}{n (1 - \rho)^2} \Bigr]
+    /// -->
+    #[doc = include_str!("../math/systems_ar1_2.html")]
+    ///
     /// which is `var g / n` only for n far above g.
     ///
     /// ```

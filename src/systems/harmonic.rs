@@ -5,9 +5,10 @@
 //! `L_B`(w) = L(w) + ξ·w, with ξ of covariance Σ, independent from step to step. A and Σ need not
 //! commute. With velocity v, momentum μ, dampening τ and decay λ the step is linear in the joint state,
 //!
-//! ```math
-//! (w', v') = F (w, v) + G xi,      C = F C F^T + G Sigma G^T
-//! ```
+//! <!-- math
+//! (w', v') = F (w, v) + G \xi, \qquad C = F C F^T + G \Sigma G^T
+//! -->
+#![doc = include_str!("../math/systems_harmonic.html")]
 //!
 //! and the stationary covariance C solves that discrete Lyapunov equation (Mandt, Hoffman and Blei,
 //! arXiv 1704.04289, for the continuum; Liu, Ziyin and Ueda, arXiv 2012.03636, for finite steps). In

@@ -42,6 +42,14 @@ pub fn heavy_ball_radius(stiffness: f64, momentum: f64) -> Result<f64, Error> {
 
 /// `E(1 − ηq)²`: the factor by which one step multiplies the second moment of the regression's error.
 ///
+/// ```
+/// use thermograd::systems::regression_growth;
+/// // Batches of two: stationary at 2·2/(2 + 2) = 1, where the mean alone would converge at once.
+/// assert_eq!(regression_growth(1.0, 2)?, 1.0);
+/// assert_eq!(regression_growth(0.5, 2)?, 0.5);
+/// # Ok::<(), thermograd::Error>(())
+/// ```
+///
 /// # Errors
 /// An empty batch, a learning rate that is not finite.
 pub fn regression_growth(learning_rate: f64, batch: usize) -> Result<f64, Error> {
@@ -58,6 +66,15 @@ pub fn regression_growth(learning_rate: f64, batch: usize) -> Result<f64, Error>
 }
 
 /// The angle of the two-cycle on the circle; 0 where the minimum is stable (`e ≤ 2`).
+///
+/// ```
+/// use thermograd::systems::circle_cycle;
+/// assert_eq!(circle_cycle(1.9)?, 0.0);
+/// // θ ↦ θ − arctan(e sin θ) goes to −θ.
+/// let angle = circle_cycle(2.1)?;
+/// assert!((angle - (2.1 * angle.sin()).atan() + angle).abs() < 1e-12);
+/// # Ok::<(), thermograd::Error>(())
+/// ```
 ///
 /// # Errors
 /// A negative or non-finite rate.

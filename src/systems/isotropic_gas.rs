@@ -5,9 +5,10 @@
 //! axis and a ≥ 0 (a = 0 is the pure gas: noise alone), and a gradient that is its exact gradient
 //! plus isotropic noise in the tangent space:
 //!
-//! ```math
-//! g = (1/r) P (a mu + sigma z),   P = 1 - what what',   z ~ N(0, 1) per coordinate,   r = |w|
-//! ```
+//! <!-- math
+//! g = \frac1r P (a \hat\mu + \sigma z), \qquad P = 1 - \hat w \hat w', \qquad z \sim N(0, 1) \text{ per coordinate}, \qquad r = |w|
+//! -->
+#![doc = include_str!("../math/systems_isotropic_gas_1.html")]
 //!
 //! so that w·g = 0, as Euler's theorem demands of a scale-invariant loss, and the noise has the variance
 //! σ²/r² in each of d − 1 directions. This is the model of arXiv 2511.07308; M = r² E|g|² =
@@ -267,11 +268,14 @@ impl IsotropicGasConfig {
 
     /// The stationary √⟨r²⟩, moment-closed, of the protocol in use.
     ///
-    /// ```math
-    /// coupled:    r^4 = eta (1-tau) M / (lambda (1-mu) (2 - eta (1-tau) lambda / (1+mu)))
-    /// decoupled:  r^4 = (eta (1-tau))^2 M (1 + q mu) / ((1-q^2) (1-mu^2) (1 - q mu)),  q = 1 - eta lambda
-    /// effective:  r^2 = (1 - sqrt(1 - e^2 M)) / (e lambda)
-    /// ```
+    /// <!-- math
+    /// \begin{aligned}
+    /// \text{coupled:} && r^4 &= \frac{\eta (1-\tau) M}{\lambda (1-\mu) \bigl(2 - \eta (1-\tau) \lambda / (1+\mu)\bigr)} \\
+    /// \text{decoupled:} && r^4 &= \frac{\eta^2 (1-\tau)^2 M (1 + q \mu)}{(1-q^2) (1-\mu^2) (1 - q \mu)}, \qquad q = 1 - \eta \lambda \\
+    /// \text{effective:} && r^2 &= \frac{1 - \sqrt{1 - e^2 M}}{e \lambda}
+    /// \end{aligned}
+    /// -->
+    #[doc = include_str!("../math/systems_isotropic_gas_2.html")]
     ///
     /// ```
     /// use thermograd::systems::{GasProtocol, IsotropicGasConfig};
@@ -437,10 +441,14 @@ impl IsotropicGasConfig {
 
     /// √E\[r²\] one step after a radius `radius`: the exact relaxation law, step by step.
     ///
-    /// ```math
-    /// fixed rate:      r'^2 = (1 - eta lambda)^2 r^2 + eta^2 M / r^2
-    /// effective rate:  r'^2 = r^2 ((1 - e lambda r^2)^2 + e^2 M)
-    /// ```
+    /// <!-- math
+    /// \begin{aligned}
+    /// \text{fixed rate:} && r'^2 &= (1 - \eta \lambda)^2 r^2 + \frac{\eta^2 M}{r^2} \\
+    /// \text{effective rate:} && r'^2 &= r^2 \bigl((1 - e \lambda r^2)^2 + e^2 M\bigr)
+    /// \end{aligned}
+    /// -->
+    #[doc = include_str!("../math/systems_isotropic_gas_3.html")]
+    ///
     /// Its continuum limits are r⁴ relaxing exponentially at the rate 4ηλ, and a logistic r².
     ///
     /// ```

@@ -3,11 +3,14 @@
 //! The loss L(x) = 1 − m·x of a unit vector x ∈ `S^(d-1)` has its minimum 0 at the unit vector m. At
 //! temperature T its Gibbs density is von Mises-Fisher's, with concentration κ = 1/T:
 //!
-//! ```math
-//! rho(x) = C_d(kappa) exp(kappa m.x),   A_d = I_{d/2}(kappa) / I_{d/2-1}(kappa) = <m.x>
-//! ln C_d = (d/2 - 1) ln kappa - (d/2) ln 2 pi - ln I_{d/2-1}(kappa)
-//! U = 1 - A_d,   S = -ln C_d - kappa A_d,   C = dU/dT = kappa^2 (1 - A_d^2 - (d - 1) A_d / kappa)
-//! ```
+//! <!-- math
+//! \begin{aligned}
+//! \rho(x) &= C_d(\kappa)\, e^{\kappa\, \hat m \cdot x}, \qquad A_d = \frac{I_{d/2}(\kappa)}{I_{d/2-1}(\kappa)} = \langle \hat m \cdot x \rangle \\
+//! \ln C_d &= \bigl(\tfrac d2 - 1\bigr) \ln \kappa - \tfrac d2 \ln 2\pi - \ln I_{d/2-1}(\kappa) \\
+//! U &= 1 - A_d, \qquad S = -\ln C_d - \kappa A_d, \qquad C = \frac{dU}{dT} = \kappa^2 \Bigl(1 - A_d^2 - \frac{(d-1) A_d}{\kappa}\Bigr)
+//! \end{aligned}
+//! -->
+#![doc = include_str!("../math/systems_von_mises_fisher.html")]
 //!
 //! It is the toy model of arXiv 2511.07308, where the sign of m is the other one (L = 1 + μ·x): the
 //! thermodynamics is the same. The distribution is in Mardia and Jupp, *Directional Statistics*

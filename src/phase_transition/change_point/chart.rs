@@ -3,18 +3,20 @@
 //! With residuals `z = (x − μ)/σ`, a slack `k` and a threshold `h`, Page's cumulative sums
 //! (Biometrika 41, 1954)
 //!
-//! ```math
-//! S⁺ ← max(0, S⁺ + z − k),    S⁻ ← max(0, S⁻ − z − k),    alarm where one exceeds h
-//! ```
+//! <!-- math
+//! S^+ \leftarrow \max(0, S^+ + z - k), \qquad S^- \leftarrow \max(0, S^- - z - k), \qquad \text{alarm where one exceeds } h
+//! -->
+#![doc = include_str!("../../math/phase_transition_change_point_chart_1.html")]
 //!
 //! are the quickest to see a shift of `2k` standard deviations at a given rate of false alarms.
 //!
 //! # Average run length
 //! The expected number of steps until the alarm, from `S = 0`, the mean being `μ + δσ`, solves
 //!
-//! ```math
-//! L(s) = 1 + L(0) Φ(k − s − δ) + ∫₀ʰ L(y) φ(y + k − s − δ) dy
-//! ```
+//! <!-- math
+//! L(s) = 1 + L(0)\, \Phi(k - s - \delta) + \int_0^h L(y)\, \varphi(y + k - s - \delta)\, dy
+//! -->
+#![doc = include_str!("../../math/phase_transition_change_point_chart_2.html")]
 //!
 //! which [`CusumConfig::run_length`] solves on Gauss-Legendre nodes to about ten digits. Two sums together have
 //! `1/L = 1/L⁺ + 1/L⁻`. The Markov chain of Brook and Evans (Biometrika 59, 1972) is its oracle, and Siegmund's

@@ -3,7 +3,7 @@
 //! A cost `C(s, t)` of the elements `s..t` must only fall when a segment is split at fixed
 //! parameters count, `C(s, t) + C(t, u) ≤ C(s, u)`; then pruning is exact. All three do:
 //!
-//! ```math
+//! ```text
 //! Mean             Σ (x − x̄)² / σ²                       σ² is that of the noise, known or estimated
 //! MeanAndVariance  n (ln 2πv + v̂/v),  v = max(v̂, v₀)     v̂ = Σ (x − x̄)² / n, v₀ a floor
 //! Kernel           (n − Σᵢⱼ k(xᵢ, xⱼ) / n) / v            v = the same per element, whole series

@@ -3,9 +3,10 @@
 //! Of all ways to cut `x₀ … xₙ₋₁` at `m` places into segments no shorter than a minimum, find the
 //! one with the least
 //!
-//! ```math
-//! Σ C(segment) + β m
-//! ```
+//! <!-- math
+//! \sum C(\mathrm{segment}) + \beta m
+//! -->
+#![doc = include_str!("../../math/phase_transition_change_point_pelt_1.html")]
 //!
 //! Optimal partitioning (Jackson et al., arXiv:math/0309285) does so in O(n²) by dynamic programming. PELT
 //! (Killick, Fearnhead and Eckley, arXiv:1101.1438) drops a start `s` once `F(s) + C(s, t)`
@@ -18,9 +19,10 @@
 //! arXiv:1004.0887; Maidstone et al., arXiv:1409.1842). Held at one mean `μ`, the costs of two starts
 //! `s < s'` differ by
 //!
-//! ```math
+//! <!-- math
 //! F(s) + C(s, s') - F(s') + \frac{s' - s}{\sigma^2} (\mu - \bar x_{s,s'})^2
-//! ```
+//! -->
+#![doc = include_str!("../../math/phase_transition_change_point_pelt.html")]
 //!
 //! for ever after, whatever comes: `s` is the better one in an interval about the mean between them, and
 //! `s'` outside of it. A start lives while there is a mean, within the range of the data, at which no
@@ -182,6 +184,16 @@ pub fn pelt(series: &[f64], config: &PeltConfig) -> Result<Reading<Segmentation>
 }
 
 /// Exact segmentation by the full dynamic programme: O(n²), the oracle of [`pelt`].
+///
+/// ```
+/// use thermograd::phase_transition::change_point::{Cost, PeltConfig, optimal_partitioning, pelt};
+/// let series: Vec<f64> = (0..200).map(|i| f64::from(i % 2) + if i < 120 { 0.0 } else { 5.0 }).collect();
+/// let config = PeltConfig::new(Cost::Mean);
+/// let all = optimal_partitioning(&series, &config)?;
+/// assert_eq!(all, pelt(&series, &config)?);
+/// assert_eq!(all.ready().unwrap().change_points, [120]);
+/// # Ok::<(), thermograd::Error>(())
+/// ```
 ///
 /// # Errors
 /// As [`pelt`].
