@@ -181,7 +181,7 @@ impl CaloricCurve {
                 sum += self.slope(line) * (end / start).ln();
             }
         }
-        Some(sum)
+        sum.is_finite().then_some(sum)
     }
 }
 

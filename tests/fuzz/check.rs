@@ -64,3 +64,14 @@ pub(crate) fn answer<T: Debug>(result: Result<T, Error>) -> Option<T> {
         }
     }
 }
+
+/// What was made and is no answer: a machine may hold an infinity for its own ends.
+pub(crate) fn made<T>(result: Result<T, Error>) -> Option<T> {
+    result.inspect_err(prints).ok()
+}
+
+/// A bare number that may leave the range of `f64`, as the documentation says, but is never NaN.
+#[track_caller]
+pub(crate) fn number(x: f64) {
+    assert!(!x.is_nan(), "NaN");
+}

@@ -7,7 +7,7 @@ use thermograd::cooling::{
     energy_fluctuations,
 };
 
-use crate::check::{answer, sound};
+use crate::check::{answer, made, sound};
 use crate::observer::facts;
 use crate::source::Source;
 
@@ -43,7 +43,7 @@ pub(crate) fn records(source: &mut Source) {
         })
         .collect();
     let curve = if source.chance(2) {
-        answer(CaloricCurve::linear(source.number(), source.number()))
+        made(CaloricCurve::linear(source.number(), source.number()))
     } else {
         let mut table: Vec<(f64, f64)> = (0..source.below(9))
             .map(|_| (source.positive(), source.number()))
@@ -56,7 +56,7 @@ pub(crate) fn records(source: &mut Source) {
                 point.1 = energy;
             }
         }
-        answer(CaloricCurve::table(&table))
+        made(CaloricCurve::table(&table))
     };
     if let Some(curve) = &curve {
         let (t, u) = (source.number(), source.positive());
@@ -65,7 +65,7 @@ pub(crate) fn records(source: &mut Source) {
         sound(&curve.entropy_change(t, u));
         sound(&curve.entropy_change(1.0, 2.0));
     }
-    if let Some(record) = answer(CoolingRecord::new(points)) {
+    if let Some(record) = made(CoolingRecord::new(points)) {
         sound(record.points());
         sound(&record.duration());
         sound(&record.thermodynamic_length());
@@ -89,16 +89,16 @@ pub(crate) fn records(source: &mut Source) {
 /// Controllers under any signals: what is in force stays within its bounds.
 pub(crate) fn controllers(source: &mut Source) {
     let (low, high) = (source.positive(), source.positive());
-    let bounds = answer(Bounds::new(low.min(high), low.max(high)));
+    let bounds = made(Bounds::new(low.min(high), low.max(high)));
     let Some(mut bounds) = bounds else { return };
     if source.chance(2) {
-        let Some(wider) = answer(bounds.batch_sizes(source.count(10), source.count(1000))) else {
+        let Some(wider) = made(bounds.batch_sizes(source.count(10), source.count(1000))) else {
             return;
         };
         bounds = wider;
     }
     let schedule: Option<Box<dyn Schedule>> = match source.below(3) {
-        0 => answer(ConstantSpeed::new(source.long_count(500))).and_then(|schedule| {
+        0 => made(ConstantSpeed::new(source.long_count(500))).and_then(|schedule| {
             let schedule = if source.chance(2) {
                 schedule.from_equilibrium()
             } else {
@@ -106,16 +106,16 @@ pub(crate) fn controllers(source: &mut Source) {
             };
             sound(&schedule.exponent());
             let ended = if source.chance(2) {
-                answer(schedule.end(source.share()))
+                made(schedule.end(source.share()))
             } else {
                 Some(schedule)
             };
             ended.map(|schedule| Box::new(schedule) as Box<dyn Schedule>)
         }),
-        1 => answer(EquilibriumTriggered::default().factor(source.share())).map(|schedule| {
+        1 => made(EquilibriumTriggered::default().factor(source.share())).map(|schedule| {
             Box::new(schedule.horizon(source.long_count(500))) as Box<dyn Schedule>
         }),
-        _ => answer(BatchGrowth::new(source.count(5000))).map(|schedule| {
+        _ => made(BatchGrowth::new(source.count(5000))).map(|schedule| {
             Box::new(schedule.horizon(source.long_count(500))) as Box<dyn Schedule>
         }),
     };
@@ -128,7 +128,7 @@ pub(crate) fn controllers(source: &mut Source) {
         },
         batch_size: source.count(500),
     };
-    let Some(controller) = answer(Controller::new(schedule, bounds, start)) else {
+    let Some(controller) = made(Controller::new(schedule, bounds, start)) else {
         return;
     };
     let mut controller = controller.mode(source.pick(&[Mode::Act, Mode::DryRun]));
@@ -150,7 +150,7 @@ pub(crate) fn controllers(source: &mut Source) {
         signals.relaxation_time = source.maybe(Source::number);
         signals.heat_capacity = source.maybe(Source::number);
         if source.chance(16)
-            && let Some(judged) = answer(signals.clone().loss(&source.series(120)))
+            && let Some(judged) = made(signals.clone().loss(&source.series(120)))
         {
             signals = judged;
         }

@@ -13,7 +13,7 @@ use thermograd::flatness::{
 };
 use thermograd::systems::Random;
 
-use crate::check::{answer, sound};
+use crate::check::{answer, made, sound};
 use crate::source::Source;
 
 /// What a user's closure does.
@@ -143,7 +143,7 @@ pub(crate) fn spectra(source: &mut Source) {
         let groups: Vec<Coordinates> = group.iter().cloned().collect();
         answer(traces(hessian, &groups, &config));
         if let Some(group) = &group
-            && let Some(mut block) = answer_quietly(group.block(&mut *hessian))
+            && let Some(mut block) = made(group.block(&mut *hessian))
         {
             answer(trace(&mut block, &config));
         }
@@ -175,9 +175,9 @@ pub(crate) fn spectra(source: &mut Source) {
         }
         1 => {
             let model = gradient(|w, g| closure.evaluate(w, g));
-            if let Some(mut hessian) = answer_quietly(CentralDifference::new(model, &weights)) {
+            if let Some(mut hessian) = made(CentralDifference::new(model, &weights)) {
                 if source.chance(3) {
-                    let Some(longer) = answer_quietly(hessian.step_length(source.number())) else {
+                    let Some(longer) = made(hessian.step_length(source.number())) else {
                         return;
                     };
                     hessian = longer;
@@ -199,7 +199,7 @@ pub(crate) fn spectra(source: &mut Source) {
                 }
                 Ok::<f64, String>(value)
             });
-            if let Some(mut hessian) = answer_quietly(CentralDifference::new(model, &weights)) {
+            if let Some(mut hessian) = made(CentralDifference::new(model, &weights)) {
                 work(source, &mut hessian);
             }
         }
@@ -207,11 +207,6 @@ pub(crate) fn spectra(source: &mut Source) {
     if let Some(found) = found {
         answer(thermal_scale(&found, source.number()));
     }
-}
-
-/// As [`answer`], for what holds a closure and cannot be printed.
-fn answer_quietly<T>(result: Result<T, thermograd::Error>) -> Option<T> {
-    result.inspect_err(crate::check::prints).ok()
 }
 
 /// Basins, noise and sampled flatness.

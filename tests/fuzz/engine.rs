@@ -6,7 +6,7 @@ use thermograd::engine::{
     excess_heat, housekeeping_heat,
 };
 
-use crate::check::{answer, sound};
+use crate::check::{answer, made, sound};
 use crate::observer::{facts, optimizer};
 use crate::source::Source;
 
@@ -27,19 +27,23 @@ pub(crate) fn ledgers(source: &mut Source) {
         } else {
             i % kinds.len()
         }];
-        let before = format!("{ledger:?}");
+        let before = (i < 5).then(|| format!("{ledger:?}"));
         let booked = if source.chance(2) {
             ledger.observe(step)
         } else {
             ledger.observe_decayed(step, *norm)
         };
         match answer(booked) {
-            None => assert_eq!(before, format!("{ledger:?}")),
+            None => {
+                if let Some(before) = before {
+                    assert_eq!(before, format!("{ledger:?}"));
+                }
+            }
             Some(Some(exchange)) => sound(&exchange.work()),
             Some(None) => {}
         }
         if source.chance(16)
-            && let Some(bath) = answer(BathState::new(source.number(), source.number()))
+            && let Some(bath) = made(BathState::new(source.number(), source.number()))
         {
             ledger.set_bath(bath);
         }
@@ -98,7 +102,7 @@ pub(crate) fn diagrams(source: &mut Source) {
     if let [cold, hot, ..] = states.as_slice() {
         answer(carnot_efficiency(&cold.temperature, &hot.temperature));
     }
-    if let Some(path) = answer(Path::new(states)) {
+    if let Some(path) = made(Path::new(states)) {
         sound(path.states());
         sound(&path.pressure_volume().collect::<Vec<_>>());
         sound(&path.temperature_entropy().collect::<Vec<_>>());

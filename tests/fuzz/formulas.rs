@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 
 use thermograd::{CATALOGUE, Ensemble, Instructions, Moment, Sums};
 
-use crate::check::{answer, sound};
+use crate::check::{answer, made, number, sound};
 use crate::observer::{Streams, facts, symmetry};
 use crate::source::Source;
 
@@ -114,25 +114,24 @@ pub(crate) fn ensemble(source: &mut Source) {
         temperature::edge_ratio,
         temperature::signal_to_noise,
     ] {
-        sound(&formula(&ensemble));
+        if let Some(value) = formula(&ensemble) {
+            number(value);
+        }
     }
     let step = facts(source);
     answer(step.check());
     sound(&pressure::gas_rotation(&step));
     sound(&pressure::gas_z(&step));
-    sound(&pressure::Settling::forecast(
-        source.number(),
-        source.number(),
-    ));
+    // What never settles takes for ever.
+    number(pressure::Settling::forecast(source.number(), source.number()).remaining_steps);
     let bath = match source.below(3) {
-        0 => answer(pressure::Bath::new(source.count(1000), source.number())),
+        0 => made(pressure::Bath::new(source.count(1000), source.number())),
         _ => pressure::Bath::measured(&ensemble),
     };
     if let Some(bath) = bath {
-        sound(&bath);
         let radius = source.maybe(Source::number);
         answer(bath.forecast(&step, radius));
-        if let Some(scaled) = answer(bath.scale_batch(source.number())) {
+        if let Some(scaled) = made(bath.scale_batch(source.number())) {
             answer(scaled.forecast(&step, None));
         }
     }

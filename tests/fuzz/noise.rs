@@ -7,7 +7,7 @@ use thermograd::noise::{
 };
 use thermograd::{Assignment, Projection};
 
-use crate::check::{answer, prints, sound};
+use crate::check::{answer, made, prints, sound};
 use crate::observer::{Elements, symmetry};
 use crate::source::Source;
 
@@ -84,11 +84,11 @@ pub(crate) fn noise(source: &mut Source) {
 
 pub(crate) fn projection(source: &mut Source) {
     let (dimension, seed) = (source.count(80), source.below(2) as u64);
-    let Some(mut first) = answer(Projection::new(dimension, seed)) else {
+    let Some(mut first) = made(Projection::new(dimension, seed)) else {
         return;
     };
     let coordinates = source.series(80);
-    let second = answer(Projection::from_coordinates(seed, &coordinates));
+    let second = made(Projection::from_coordinates(seed, &coordinates));
     for _ in 0..source.below(4) {
         let (len, kind) = (source.len(100), source.below(5));
         let values = Elements::draw(source, len, kind);
@@ -113,7 +113,7 @@ pub(crate) fn projection(source: &mut Source) {
 pub(crate) fn invariance(source: &mut Source) {
     let test = match source.maybe(Source::number) {
         None => Some(ScaleTest::new()),
-        Some(tolerance) => answer(ScaleTest::with_tolerance(tolerance)),
+        Some(tolerance) => made(ScaleTest::with_tolerance(tolerance)),
     };
     let Some(mut test) = test else { return };
     let names = ["a.weight", "a.bias", "b.weight", "", "é"];

@@ -8,7 +8,7 @@ use thermograd::{
     Protocol, Sampling, Step, Sums, Symmetry, View, Window, from_fn,
 };
 
-use crate::check::{answer, prints, sound};
+use crate::check::{answer, made, prints, sound};
 use crate::source::Source;
 
 pub(crate) fn optimizer(source: &mut Source) -> Optimizer {
@@ -314,7 +314,7 @@ fn config(source: &mut Source) -> Config {
         config = config.window(if source.chance(3) {
             Window::Growing
         } else {
-            Window::Tumbling(NonZeroU64::new(1 + source.long_count(200)).unwrap_or(NonZeroU64::MAX))
+            Window::Tumbling(NonZeroU64::new(source.long_count(200)).unwrap_or(NonZeroU64::MIN))
         });
     }
     if source.chance(4) {
@@ -396,7 +396,7 @@ pub(crate) fn observe(source: &mut Source) {
         groups.add("a", Symmetry::Generic);
     }
     let config = config(source);
-    let Some(mut observer) = answer(Observer::with_config(groups.clone(), config.clone())) else {
+    let Some(mut observer) = made(Observer::with_config(groups.clone(), config.clone())) else {
         return;
     };
     let mut errors = 0;
@@ -477,7 +477,7 @@ fn restore(source: &mut Source, groups: Groups, config: Config, observer: &Obser
         serde_json::from_value(value)
     };
     let Ok(state) = state else { return };
-    let Some(mut observer) = answer(Observer::restore(groups, config, state)) else {
+    let Some(mut observer) = made(Observer::restore(groups, config, state)) else {
         return;
     };
     ask(&mut observer);

@@ -14,7 +14,7 @@ use thermograd::phase_transition::{
     replica_overlap, reweight, step_alignment, susceptibility, vector_binder_cumulant,
 };
 
-use crate::check::{answer, sound};
+use crate::check::{answer, made, number, sound};
 use crate::source::Source;
 
 fn phase_config(source: &mut Source) -> PhaseConfig {
@@ -144,7 +144,7 @@ pub(crate) fn warnings(source: &mut Source) {
         config.windows = source.count(9);
     }
     answer(early_warning(&series, &config));
-    if let Some(mut rolling) = answer(RollingMoments::new(source.count(12))) {
+    if let Some(mut rolling) = made(RollingMoments::new(source.count(12))) {
         for &x in &series {
             let before = format!("{rolling:?}");
             if answer(rolling.push(x)).is_none() {
@@ -168,11 +168,11 @@ pub(crate) fn charts(source: &mut Source) {
         CusumConfig::run_length_by_markov_chain,
         CusumConfig::run_length_by_siegmund,
     ] {
-        if source.chance(8) {
+        if source.chance(64) {
             answer(length(&config, source.number()));
         }
     }
-    if let Some(mut chart) = answer(Cusum::new(config)) {
+    if let Some(mut chart) = made(Cusum::new(config)) {
         for &x in &series {
             let before = format!("{chart:?}");
             if answer(chart.push(x)).is_none() {
@@ -194,7 +194,7 @@ pub(crate) fn charts(source: &mut Source) {
         if answer(test.push(x)).is_none() {
             assert_eq!(before, format!("{test:?}"));
         }
-        sound(&test.excess());
+        number(test.excess());
     }
 }
 
@@ -237,7 +237,7 @@ pub(crate) fn online(source: &mut Source) {
     } else {
         config = config.capacity(7);
     }
-    if let Some(mut detector) = answer(OnlineChangePoints::new(&config)) {
+    if let Some(mut detector) = made(OnlineChangePoints::new(&config)) {
         let rows: Vec<&[f64]> = series.chunks(dimension.max(1)).collect();
         for row in rows {
             let before = format!("{detector:?}");
@@ -335,7 +335,7 @@ pub(crate) fn reweighting(source: &mut Source) {
     }
     let t = source.number();
     answer(reweight(&runs[0], t));
-    if let Some(joined) = answer(MultiHistogram::new(&runs)) {
+    if let Some(joined) = made(MultiHistogram::new(&runs)) {
         if let Some(joined) = joined.ready() {
             sound(joined.free_energies());
             answer(joined.reweight(t));

@@ -8,7 +8,7 @@ use thermograd::systems::{
 };
 use thermograd::{Decay, Observer, Symmetry, slices};
 
-use crate::check::{answer, sound};
+use crate::check::{answer, made, sound};
 use crate::observer::optimizer;
 use crate::source::Source;
 
@@ -103,7 +103,7 @@ fn harmonic(source: &mut Source) {
     if source.chance(2) {
         config = config.weight_decay(source.positive());
     }
-    let Some(bath) = answer(HarmonicBath::new(&hessian, &noise, config)) else {
+    let Some(bath) = made(HarmonicBath::new(&hessian, &noise, config)) else {
         return;
     };
     sound(&(
@@ -133,8 +133,8 @@ fn harmonic(source: &mut Source) {
         sound(&moments.area_rate((source.count(4), source.count(4))));
     }
     let sampler = match source.below(3) {
-        0 => answer(bath.sampler(&source.numbers(d), source.bits())),
-        _ => answer(bath.stationary_sampler(source.bits())),
+        0 => made(bath.sampler(&source.numbers(d), source.bits())),
+        _ => made(bath.stationary_sampler(source.bits())),
     };
     if let Some(mut sampler) = sampler {
         for _ in 0..source.below(12) {
@@ -173,7 +173,7 @@ pub(crate) fn closed_forms(source: &mut Source) {
         }
         1 => {
             if let Some(mut sampler) =
-                answer(CurieWeissSampler::new(source.count(20), t, source.bits()))
+                made(CurieWeissSampler::new(source.count(20), t, source.bits()))
             {
                 for _ in 0..5 {
                     sampler.step();
@@ -196,13 +196,13 @@ pub(crate) fn closed_forms(source: &mut Source) {
         4 | 5 => landscapes(source, t),
         6 | 7 => spins(source, t),
         8 => {
-            if let Some(system) = answer(SaddleToSaddle::new(t, source.number())) {
+            if let Some(system) = made(SaddleToSaddle::new(t, source.number())) {
                 sound(&(
                     system.product(source.number()),
                     system.loss(source.number()),
                     system.half_time(),
                 ));
-                if let Some(mut descent) = answer(system.descent(source.number())) {
+                if let Some(mut descent) = made(system.descent(source.number())) {
                     for _ in 0..5 {
                         descent.step();
                         sound(&descent.loss());
@@ -212,7 +212,7 @@ pub(crate) fn closed_forms(source: &mut Source) {
             }
         }
         9 => {
-            if let Some(cooling) = answer(HarmonicCooling::new(t, source.number())) {
+            if let Some(cooling) = made(HarmonicCooling::new(t, source.number())) {
                 sound(&(cooling.lag(), cooling.entropy_production()));
                 sound(&(cooling.dissipation_bound(), cooling.discrete_lag()));
             }
@@ -225,7 +225,7 @@ pub(crate) fn closed_forms(source: &mut Source) {
 fn landscapes(source: &mut Source, t: f64) {
     let landscape = source.pick(&[Landscape::Quartic, Landscape::DoubleWell]);
     answer(landscape.moments(t));
-    if let Some(mut run) = answer(LandscapeSgd::new(
+    if let Some(mut run) = made(LandscapeSgd::new(
         landscape,
         t,
         source.number(),
@@ -241,13 +241,13 @@ fn landscapes(source: &mut Source, t: f64) {
 
 fn spins(source: &mut Source, t: f64) {
     let power = u32::try_from(source.count(7)).unwrap_or(u32::MAX);
-    let Some(system) = answer(PSpin::new(power, source.count(40))) else {
+    let Some(system) = made(PSpin::new(power, source.count(40))) else {
         return;
     };
     let system = if source.chance(2) {
         Some(system)
     } else {
-        answer(system.coupling(source.number()))
+        made(system.coupling(source.number()))
     };
     let Some(system) = system else { return };
     sound(&system.condensed_overlap(t));
@@ -261,7 +261,7 @@ fn spins(source: &mut Source, t: f64) {
     };
     answer(system.averages(t, region));
     let start = source.pick(&[Start::Gas, Start::Condensed]);
-    if let Some(mut run) = answer(PSpinSgd::new(
+    if let Some(mut run) = made(PSpinSgd::new(
         system,
         t,
         source.number(),
@@ -279,10 +279,10 @@ fn spins(source: &mut Source, t: f64) {
 }
 
 fn series(source: &mut Source) {
-    let system = answer(Ar1::new(source.number()));
+    let system = made(Ar1::new(source.number()));
     let system = match source.below(3) {
-        0 => system.and_then(|system| answer(system.with_variance(source.number()))),
-        1 => system.and_then(|system| answer(system.with_mean(source.number()))),
+        0 => system.and_then(|system| made(system.with_variance(source.number()))),
+        1 => system.and_then(|system| made(system.with_mean(source.number()))),
         _ => system,
     };
     if let Some(system) = system {
@@ -300,9 +300,9 @@ fn series(source: &mut Source) {
 fn vectors(source: &mut Source) {
     let dim = source.count(50);
     let system = if source.chance(2) {
-        answer(VonMisesFisher::new(dim, source.number()))
+        made(VonMisesFisher::new(dim, source.number()))
     } else {
-        answer(VonMisesFisher::at_temperature(dim, source.number()))
+        made(VonMisesFisher::at_temperature(dim, source.number()))
     };
     let Some(system) = system else { return };
     sound(&(
