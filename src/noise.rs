@@ -151,10 +151,22 @@ impl GradientVariance {
                 found: gradient.len(),
             });
         }
+        let len = self.mean.len();
         if self.count == 0 {
+            // What the first is compared with; nothing yet as far as anybody can see.
             self.mean.clear();
             self.mean.resize(gradient.len(), 0.0);
         }
+        let taken = self.take(gradient);
+        if self.count == 0 {
+            self.mean.clear();
+            self.mean.resize(len, 0.0);
+        }
+        taken
+    }
+
+    fn take(&mut self, gradient: View<'_>) -> Result<(), Error> {
+        let place = || "micro-batch gradient".to_owned();
         let weight = 1.0 / (self.count as f64 + 1.0);
         let mut tile = [0.0; LEAF];
         let mut apart = 0.0;
@@ -170,7 +182,12 @@ impl GradientVariance {
             }
             apart += lanes(tile, mean, |g, m| (g - m) * (g - m));
         }
-        if !apart.is_finite() {
+        let spread = if self.count > 0 {
+            self.spread + apart * (1.0 - weight)
+        } else {
+            self.spread
+        };
+        if !(apart + spread).is_finite() {
             let mut largest = 0.0_f64;
             for (start, mean) in chunks(&self.mean) {
                 let tile = &mut tile[..mean.len()];
@@ -191,9 +208,7 @@ impl GradientVariance {
                 *m += (g - *m) * weight;
             }
         }
-        if self.count > 0 {
-            self.spread += apart * (1.0 - weight);
-        }
+        self.spread = spread;
         self.count += 1;
         Ok(())
     }
@@ -201,7 +216,8 @@ impl GradientVariance {
     /// Takes in the micro-batches that another worker has accumulated.
     ///
     /// # Errors
-    /// [`Error::LengthMismatch`] for gradients of another length.
+    /// [`Error::LengthMismatch`] for gradients of another length, [`Error::Overflow`] for squares
+    /// that do. The state is then as before.
     pub fn merge(&mut self, other: &Self) -> Result<(), Error> {
         if other.count == 0 {
             return Ok(());
@@ -223,10 +239,18 @@ impl GradientVariance {
             debug_assert!(start % LEAF == 0);
             apart += lanes(mine, theirs, |x, y| (x - y) * (x - y));
         }
+        let spread = self.spread + other.spread + apart * (a * b / (a + b));
+        if !(apart + spread).is_finite() {
+            let size = |most: f64, x: &f64| most.max(x.abs());
+            return Err(Error::Overflow {
+                place: "micro-batch gradient".to_owned(),
+                largest: self.mean.iter().chain(&other.mean).fold(0.0, size),
+            });
+        }
         for (m, &t) in self.mean.iter_mut().zip(&other.mean) {
             *m += (t - *m) * (b / (a + b));
         }
-        self.spread += other.spread + apart * (a * b / (a + b));
+        self.spread = spread;
         self.count = self.count.saturating_add(other.count);
         Ok(())
     }
@@ -341,7 +365,7 @@ impl TwoBatchSizes {
     ///
     /// # Errors
     /// [`Error::OutOfRange`] for an empty batch, a squared norm below 0 or not finite, or a large
-    /// batch that is not the larger.
+    /// batch that is not the larger; [`Error::Overflow`] where sizes so alike make it so large.
     pub fn noise(&self) -> Result<GradientNoise, Error> {
         self.small.check()?;
         self.large.check()?;
@@ -356,6 +380,12 @@ impl TwoBatchSizes {
         let (small_square, square) = (self.small.squared_norm, self.large.squared_norm);
         // tr Σ_B = S/B with S = (|g_b|² − |g_B|²)/(1/b − 1/B), multiplied out.
         let trace = (small_square - square) * b / (large - b);
+        if !trace.is_finite() {
+            return Err(Error::Overflow {
+                place: "two batch sizes".to_owned(),
+                largest: small_square.max(square),
+            });
+        }
         Ok(GradientNoise {
             trace,
             signal: square - trace,
@@ -457,6 +487,12 @@ impl Replicas {
     }
 
     fn check_equal(&self) -> Result<(), Error> {
+        if !self.to_array().iter().all(|x| x.is_finite()) {
+            return Err(Error::Overflow {
+                place: "sums over replicas".to_owned(),
+                largest: f64::MAX,
+            });
+        }
         // Cauchy-Schwarz: equality only for equal batches.
         let excess = self.batch_squares * self.count - self.batch * self.batch;
         if excess > 1e-9 * self.batch * self.batch {
@@ -569,7 +605,12 @@ impl GradientNoise {
                 "the noise came out negative: average more steps before the ratio",
             ))
         } else if self.signal > 0.0 {
-            Reading::Ready(batch_size as f64 * self.trace / self.signal)
+            let scale = batch_size as f64 * self.trace / self.signal;
+            if scale.is_finite() {
+                Reading::Ready(scale)
+            } else {
+                Reading::Undefined(Reason::DividesByNoise("the squared mean gradient"))
+            }
         } else {
             Reading::Undefined(Reason::Meaningless(
                 "the squared mean gradient came out negative: average more steps before the ratio",

@@ -336,12 +336,18 @@ impl Settling {
     /// assert_eq!(Settling::forecast(1.01, 100.0).remaining_steps, 0.0);
     /// ```
     pub fn forecast(ratio_fourth: f64, relaxation_steps: f64) -> Self {
-        let deviation = ratio_fourth - 1.0;
+        // What is unknown never settles.
+        let known = |x: f64| if x.is_nan() { f64::INFINITY } else { x };
+        let (deviation, relaxation_steps) = (known(ratio_fourth - 1.0), known(relaxation_steps));
         let folds = (deviation.abs() / Self::TOLERANCE).max(1.0).ln();
         Self {
             relaxation_steps,
             deviation,
-            remaining_steps: relaxation_steps * folds,
+            remaining_steps: if folds > 0.0 {
+                relaxation_steps * folds
+            } else {
+                0.0
+            },
         }
     }
 
@@ -349,7 +355,8 @@ impl Settling {
     pub(crate) fn measured(e: &Ensemble) -> Option<Self> {
         let target = radius_balance(e).filter(|&radius| radius > 0.0)?;
         let ratio = e.mean(Moment::NormSquared)? / (target * target);
-        Some(Self::forecast(ratio * ratio, relaxation_steps(e)?))
+        let found = Self::forecast(ratio * ratio, relaxation_steps(e)?);
+        (found.deviation.is_finite() && found.remaining_steps.is_finite()).then_some(found)
     }
 }
 
@@ -520,9 +527,13 @@ impl Bath {
     }
 
     /// The bath that a run measured, from ⟨|w|² tr Σ⟩.
+    ///
+    /// `None` where noise or degrees of freedom were not measured, or the estimate of the noise
+    /// came out negative.
     pub fn measured(e: &Ensemble) -> Option<Self> {
+        let noise = e.mean(Moment::UnitNoise);
         Some(Self {
-            unit_noise: e.mean(Moment::UnitNoise)?,
+            unit_noise: noise.filter(|noise| (0.0..1e150).contains(noise))?,
             dof: e.dof()?,
         })
     }
@@ -655,12 +666,19 @@ impl Bath {
         let Some(relaxation) = step.relaxation_rate(Some(angle2)) else {
             return Ok(Reading::Undefined(Reason::DividesByZero("the noise")));
         };
+        let relaxation_steps = 1.0 / relaxation;
+        let numbers = [temperature, pressure, square, relaxation_steps];
+        if !numbers.iter().all(|x| x.is_finite()) {
+            return Ok(Reading::Undefined(Reason::Meaningless(
+                "the hyper-parameters are too many orders of magnitude apart",
+            )));
+        }
         Ok(Reading::Ready(Forecast {
             temperature,
             pressure,
             volume: 0.5 * square,
             radius: square.sqrt(),
-            relaxation_steps: 1.0 / relaxation,
+            relaxation_steps,
         }))
     }
 }

@@ -151,6 +151,7 @@ impl CoolingPoint {
             self.heat_capacity,
             self.relaxation_time,
         ];
+        known.iter().flatten().try_for_each(Estimate::check_count)?;
         for value in known
             .iter()
             .flatten()

@@ -182,7 +182,7 @@ impl CaloricCurve {
                 sum += self.slope(line) * (end / start).ln();
             }
         }
-        Some(sum)
+        sum.is_finite().then_some(sum)
     }
 }
 

@@ -398,7 +398,7 @@ impl<S: Schedule> Controller<S> {
                 allowed: "within the bounds, and at least 1",
             });
         }
-        if clamped.learning_rate != current.learning_rate {
+        if !current.learning_rate.is_finite() || clamped.learning_rate != current.learning_rate {
             return Err(Error::OutOfRange {
                 what: "learning rate",
                 value: current.learning_rate,

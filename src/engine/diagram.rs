@@ -184,6 +184,7 @@ impl StatePoint {
 
     fn check(&self, index: usize) -> Result<(), Error> {
         for variable in self.variables().into_iter().flatten() {
+            variable.check_count()?;
             for (value, good) in [
                 (variable.value, variable.value.abs() <= 1e70),
                 (

@@ -208,13 +208,21 @@ impl EquationOfState {
             .ready()
             .filter(|c| c.value > 2.0 * c.std_error && c.value > 0.0)
             .map(|c| 1.0 + self.gas_constant.value / c.value);
-        Ok(volumes
+        let line: Vec<(f64, f64)> = volumes
             .into_iter()
             .map(|v| match stiff {
                 Some(gamma) => (v, start.1 * (start.0 / v).powf(gamma)),
                 None => (start.0, start.1 * start.0 / v),
             })
-            .collect())
+            .collect();
+        match line.iter().find(|(_, pressure)| !pressure.is_finite()) {
+            None => Ok(line),
+            Some(&(volume, _)) => Err(Error::OutOfRange {
+                what: "volume on an adiabat",
+                value: volume,
+                allowed: "one nearer to the start: the pressure leaves the range of f64",
+            }),
+        }
     }
 
     /// (S, T) at one volume, for `count` temperatures in geometric progression. Undefined without

@@ -262,6 +262,7 @@ fn check(estimate: &Estimate, place: &str, index: usize) -> Result<(), Error> {
             });
         }
     }
+    estimate.check_count()?;
     if estimate.std_error < 0.0 {
         return Err(Error::OutOfRange {
             what: "standard error",

@@ -929,6 +929,11 @@ pub fn graph_length(
         let ln_length = largest + sum.ln();
         d / gamma * (ln_length - (1.0 - gamma / d) * (found.members.len() as f64).ln())
     });
+    if !(value.is_finite() && std_error.is_finite()) {
+        return Ok(Reading::Undefined(Reason::Meaningless(
+            "the power of the edge lengths is too small for f64",
+        )));
+    }
     context.neighbor_caveats(found.duplicates());
     context.caveats.insert(0, Caveat::Relative);
     Ok(Reading::Ready(context.estimate(

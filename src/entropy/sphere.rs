@@ -43,7 +43,7 @@ const LN_PI: f64 = 1.144_729_885_849_400_2;
 /// ```
 ///
 /// # Errors
-/// [`Error::OutOfRange`] for d = 0.
+/// [`Error::OutOfRange`] for d = 0 or above 2⁵³.
 pub fn ln_sphere_area(dimension: usize) -> Result<f64, Error> {
     check_dimension(dimension, 1)?;
     Ok(ln_area(dimension as f64))
@@ -60,13 +60,13 @@ pub fn ln_sphere_area(dimension: usize) -> Result<f64, Error> {
 /// ```
 ///
 /// # Errors
-/// [`Error::OutOfRange`] for d = 0.
+/// [`Error::OutOfRange`] for d = 0 or above 2⁵³.
 pub fn ln_ball_volume(dimension: usize) -> Result<f64, Error> {
     check_dimension(dimension, 1)?;
     Ok(ln_ball(dimension as f64))
 }
 
-/// ln of the area of the cap of angular radius θ ∈ (0, π] on the unit sphere in d ≥ 2 dimensions.
+/// ln of the area of the cap of angular radius θ ∈ [1e−150, π] on the unit sphere in d ≥ 2 dimensions.
 ///
 /// ```
 /// // Archimedes: in three dimensions the cap has area 2π (1 − cos θ).
@@ -78,14 +78,14 @@ pub fn ln_ball_volume(dimension: usize) -> Result<f64, Error> {
 /// ```
 ///
 /// # Errors
-/// [`Error::OutOfRange`] for d < 2 or an angle outside (0, π].
+/// [`Error::OutOfRange`] for d < 2 or above 2⁵³, or an angle outside [1e−150, π].
 pub fn ln_cap_area(dimension: usize, angle: f64) -> Result<f64, Error> {
     check_dimension(dimension, 2)?;
-    if !(angle > 0.0 && angle <= std::f64::consts::PI) {
+    if !(1e-150..=std::f64::consts::PI).contains(&angle) {
         return Err(Error::OutOfRange {
             what: "angular radius of a cap",
             value: angle,
-            allowed: "an angle above 0 and at most pi",
+            allowed: "an angle from 1e-150 to pi",
         });
     }
     Ok(Caps::new(dimension).ln_area_of_angle(angle))
@@ -174,14 +174,14 @@ pub fn thermal_degrees_of_freedom(spheres: &[Sphere]) -> usize {
 }
 
 pub(crate) fn check_dimension(dimension: usize, least: usize) -> Result<(), Error> {
-    if dimension < least {
+    if !(least..=1 << 53).contains(&dimension) {
         return Err(Error::OutOfRange {
             what: "dimension",
             value: dimension as f64,
             allowed: if least < 2 {
-                "one parameter or more"
+                "from 1 to 2^53 parameters"
             } else {
-                "two parameters or more"
+                "from 2 to 2^53 parameters"
             },
         });
     }

@@ -140,6 +140,7 @@ impl MonitorConfig {
         ];
         for estimate in declared.into_iter().flatten() {
             Error::check_finite("declared energy", &[estimate.value, estimate.std_error])?;
+            estimate.check_count()?;
         }
         if !(8..=1 << 20).contains(&self.sketch) {
             return Err(Error::OutOfRange {

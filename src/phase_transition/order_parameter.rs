@@ -501,6 +501,7 @@ pub struct EnergyScale {
 pub fn energy_fraction(energy: &Estimate, scale: &EnergyScale) -> Result<Reading<Estimate>, Error> {
     for e in [energy, &scale.gas, &scale.best] {
         check_series("energies", &[e.value, e.std_error])?;
+        e.check_count()?;
     }
     let range = scale.gas.value - scale.best.value;
     let range_error = scale.gas.std_error.hypot(scale.best.std_error);

@@ -49,6 +49,7 @@ fn check_curve(place: &str, points: &[CurvePoint]) -> Result<(), Error> {
                 });
             }
         }
+        p.value.check_count()?;
         if p.value.std_error < 0.0 {
             return Err(Error::OutOfRange {
                 what: "standard error",
@@ -546,6 +547,7 @@ pub fn ramp_trend(ramps: &[RampPoint]) -> Result<Reading<RampTrend>, Error> {
     for (index, ramp) in ramps.iter().enumerate() {
         check_positive("rate of a ramp", ramp.rate)?;
         check_positive("standard error of a loop", ramp.size.std_error)?;
+        ramp.size.check_count()?;
         if !ramp.size.value.is_finite() || ramp.size.value.abs() > 1e100 {
             return Err(Error::NonFinite {
                 place: "sizes of loops".to_owned(),

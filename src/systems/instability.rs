@@ -22,7 +22,7 @@ use crate::Error;
 /// # Errors
 /// A momentum outside `[0, 1)`, a stiffness that is not finite.
 pub fn heavy_ball_radius(stiffness: f64, momentum: f64) -> Result<f64, Error> {
-    Error::check_finite("stiffness", &[stiffness])?;
+    check_size("stiffness", stiffness)?;
     if !(0.0..1.0).contains(&momentum) {
         return Err(Error::OutOfRange {
             what: "momentum",
@@ -53,7 +53,7 @@ pub fn heavy_ball_radius(stiffness: f64, momentum: f64) -> Result<f64, Error> {
 /// # Errors
 /// An empty batch, a learning rate that is not finite.
 pub fn regression_growth(learning_rate: f64, batch: usize) -> Result<f64, Error> {
-    Error::check_finite("learning rate", &[learning_rate])?;
+    check_size("learning rate", learning_rate)?;
     if batch == 0 {
         return Err(Error::OutOfRange {
             what: "batch size",
@@ -79,11 +79,11 @@ pub fn regression_growth(learning_rate: f64, batch: usize) -> Result<f64, Error>
 /// # Errors
 /// A negative or non-finite rate.
 pub fn circle_cycle(effective_rate: f64) -> Result<f64, Error> {
-    if !(effective_rate >= 0.0 && effective_rate.is_finite()) {
+    if !(0.0..1e150).contains(&effective_rate) {
         return Err(Error::OutOfRange {
             what: "effective learning rate",
             value: effective_rate,
-            allowed: "a finite number, 0 or more",
+            allowed: "a number from 0 to 1e150",
         });
     }
     if effective_rate <= 2.0 {
@@ -93,4 +93,16 @@ pub fn circle_cycle(effective_rate: f64) -> Result<f64, Error> {
     Ok(((1.0 + (1.0 + 2.0 * e * e).sqrt()) / (2.0 * e))
         .min(1.0)
         .acos())
+}
+
+/// Squares of it are finite.
+fn check_size(what: &'static str, value: f64) -> Result<(), Error> {
+    if value.abs() < 1e150 {
+        return Ok(());
+    }
+    Err(Error::OutOfRange {
+        what,
+        value,
+        allowed: "a number below 1e150 in size",
+    })
 }

@@ -45,6 +45,11 @@ use crate::{Decay, Error, Optimizer, Protocol, Reading, Reason, Step};
 
 use super::dot;
 
+/// What no gas answers.
+const UNSOUND: Reading<f64> = Reading::Undefined(Reason::Meaningless(
+    "a parameter is out of its range: build() says which",
+));
+
 /// What is held fixed during the run.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
@@ -257,7 +262,9 @@ impl IsotropicGasConfig {
     ///
     /// [`Reading::Undefined`] with a mean gradient, whose share depends on the direction.
     pub fn second_moment(&self) -> Reading<f64> {
-        if self.strength == 0.0 {
+        if self.validate().is_err() {
+            UNSOUND
+        } else if self.strength == 0.0 {
             Reading::Ready((self.dim as f64 - 1.0) * self.noise * self.noise)
         } else {
             Reading::Undefined(Reason::Meaningless(
@@ -337,6 +344,9 @@ impl IsotropicGasConfig {
     ///
     /// Undefined where the radius is; at a fixed effective rate it is e σ²/2 for any strength.
     pub fn temperature(&self) -> Reading<f64> {
+        if self.validate().is_err() {
+            return UNSOUND;
+        }
         let half_variance = 0.5 * self.noise * self.noise;
         match self.protocol {
             GasProtocol::FixedLearningRate { learning_rate, .. } => {

@@ -17,7 +17,7 @@
 
 use std::f64::consts::{PI, SQRT_2};
 
-use super::quadrature::integrate;
+use super::quadrature::{gauss_legendre, integrate, integrate_by};
 use crate::Error;
 use crate::error::check_range;
 use crate::random::Random;
@@ -142,14 +142,16 @@ pub fn passage_time(temperature: f64) -> Result<f64, Error> {
     let panels = 400;
     let width = 2.0 / f64::from(panels);
     let below = |x: f64| (-(well.loss(x) + 0.25) / temperature).exp();
-    let mut reached = integrate(limit, -1.0, 200, below);
+    let rule = gauss_legendre(20);
+    let mut reached = integrate_by(&rule, limit, -1.0, 200, below);
     let mut sum = 0.0;
     for i in 0..panels {
         let from = -1.0 + f64::from(i) * width;
-        sum += integrate(from, from + width, 1, |x| {
-            (well.loss(x) / temperature).exp() * (reached + integrate(from, x, 1, below))
+        sum += integrate_by(&rule, from, from + width, 1, |x| {
+            let within = integrate_by(&rule, from, x, 1, below);
+            (well.loss(x) / temperature).exp() * (reached + within)
         });
-        reached += integrate(from, from + width, 1, below);
+        reached += integrate_by(&rule, from, from + width, 1, below);
     }
     Ok(sum * (0.25 / temperature).exp() / temperature)
 }

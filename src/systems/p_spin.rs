@@ -306,7 +306,7 @@ impl PSpinSgd {
     /// A run at the temperature `T = T̃/d` with this learning rate.
     ///
     /// # Errors
-    /// A temperature out of range, a learning rate outside `(0, 1]`.
+    /// A temperature out of range, a learning rate outside `[1e-100, 1]`.
     pub fn new(
         system: PSpin,
         temperature: f64,
@@ -315,11 +315,11 @@ impl PSpinSgd {
         seed: u64,
     ) -> Result<Self, Error> {
         system.check_temperature(temperature)?;
-        if !(learning_rate > 0.0 && learning_rate <= 1.0) {
+        if !(1e-100..=1.0).contains(&learning_rate) {
             return Err(Error::OutOfRange {
                 what: "learning rate",
                 value: learning_rate,
-                allowed: "a positive number, 1 at most",
+                allowed: "a number from 1e-100 to 1",
             });
         }
         let mut random = Random::new(seed);

@@ -315,7 +315,9 @@ impl VonMisesFisher {
 
     /// U ≈ (d − 1) T / 2, equipartition: valid for (d − 1) T ≪ 1. `None` at κ = 0.
     pub fn low_temperature_energy(&self) -> Option<f64> {
-        (self.kappa > 0.0).then(|| self.m() / self.kappa)
+        (self.kappa > 0.0)
+            .then(|| self.m() / self.kappa)
+            .filter(|energy| energy.is_finite())
     }
 
     /// S ≈ ((d − 1)/2) ln(2π e T): valid for (d − 1) T ≪ 1. `None` at κ = 0.

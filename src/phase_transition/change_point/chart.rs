@@ -404,7 +404,7 @@ impl PageHinkley {
     /// Takes in one observation; `true` while the excess is above the threshold.
     ///
     /// # Errors
-    /// A non-finite observation; a negative or non-finite tolerance, a threshold that is not positive.
+    /// A non-finite observation or reference; a negative or non-finite tolerance, a threshold that is not positive.
     /// Nothing is recorded then.
     pub fn push(&mut self, x: f64) -> Result<bool, Error> {
         check_series("observation", &[x])?;
@@ -415,6 +415,9 @@ impl PageHinkley {
                 value: self.tolerance,
                 allowed: "a finite number, 0 or more",
             });
+        }
+        if let Reference::Known(mean) = self.reference {
+            check_series("reference", &[mean])?;
         }
         self.seen += 1;
         self.mean += (x - self.mean) / self.seen as f64;

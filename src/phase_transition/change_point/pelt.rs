@@ -316,6 +316,14 @@ fn segment(
         else {
             return Ok(constant);
         };
+        if ![cost, cost_without_change, statistic, noise.variance]
+            .iter()
+            .all(|x| x.is_finite())
+        {
+            return Ok(Reading::Undefined(Reason::Meaningless(
+                "the series and its noise are too many orders of magnitude apart",
+            )));
+        }
         let residuals = residuals(series, &change_points);
         answer = Some(Segmentation {
             cost,
