@@ -268,7 +268,7 @@ const AHEAD: usize = 1;
 /// Asks for the line that an element lies in.
 #[cfg(all(feature = "simd", target_arch = "x86_64"))]
 #[inline(always)]
-fn fetch<T>(values: &[T], at: usize) {
+pub(crate) fn fetch<T>(values: &[T], at: usize) {
     if let Some(value) = values.get(at) {
         safe_arch::prefetch_t0(value);
     }
@@ -276,7 +276,7 @@ fn fetch<T>(values: &[T], at: usize) {
 
 #[cfg(not(all(feature = "simd", target_arch = "x86_64")))]
 #[inline(always)]
-fn fetch<T>(_: &[T], _: usize) {}
+pub(crate) fn fetch<T>(_: &[T], _: usize) {}
 
 /// Asks for the lines of one step.
 #[inline(always)]
