@@ -43,9 +43,7 @@ const TILE: usize = 64 * LEAF;
 /// Rows compared with a new one at a time.
 const ABREAST: usize = 4;
 /// Rows on the left whose leaves stay in cache.
-const GROUP: usize = 64;
-/// Groups whose results wait together: bounds what is held beside the matrix.
-const WAVE: usize = 8;
+const GROUP: usize = 96;
 /// Side of the squares in which a matrix is written.
 const SQUARE: usize = 8;
 /// Parameters compared in all below which threads cost more than they bring.
@@ -58,7 +56,17 @@ pub(super) trait Scalar: Copy + Into<f64> + Send + Sync + 'static {
     fn run(new: &[Self], rows: &[Self], sums: &mut [Twofold]);
 
     /// The same of one group of rows against all before its last.
-    fn group(rows: Rows<'_, Self>, order: &[usize], range: (usize, usize), sums: &mut [Twofold]);
+    fn group(rows: Rows<'_, Self>, order: &[usize], range: (usize, usize), room: &mut Room);
+}
+
+/// What one group of rows is worked out in.
+#[derive(Debug, Default)]
+pub(super) struct Room {
+    /// Leaves of the group, and of those it is compared with.
+    left: Vec<[f64; HALF]>,
+    right: Vec<[f64; HALF]>,
+    /// One for each of the group and each up to its last.
+    sums: Vec<Twofold>,
 }
 
 /// `((t₀ + t₄) + (t₂ + t₆)) + ((t₁ + t₅) + (t₃ + t₇))` of `t_i = s_i + s_{i+8}`.
@@ -192,25 +200,36 @@ pub(super) fn each_against_earlier(
         .step_by(GROUP)
         .map(|start| (start, order.len().min(start + GROUP)))
         .collect();
-    let of = |&(start, end): &(usize, usize)| {
-        let mut sums = vec![Twofold::default(); (end - start) * end];
+    let of = |(&(start, end), room): (&(usize, usize), &mut Room)| {
+        room.sums.clear();
+        room.sums.resize((end - start) * end, Twofold::default());
         if singles.width > 0 {
-            f32::group(singles, order, (start, end), &mut sums);
+            f32::group(singles, order, (start, end), room);
         }
         if doubles.width > 0 {
-            f64::group(doubles, order, (start, end), &mut sums);
+            f64::group(doubles, order, (start, end), room);
         }
-        sums
     };
-    for wave in groups.chunks(WAVE) {
+    #[cfg(feature = "rayon")]
+    let wave = match rayon::current_num_threads() {
+        0 | 1 => 1,
+        // A group costs the more the later it is: a slow thread is waited for no longer than one.
+        threads => 2 * threads,
+    };
+    #[cfg(not(feature = "rayon"))]
+    let wave = 1;
+    let mut rooms: Vec<Room> = (0..wave).map(|_| Room::default()).collect();
+    for wave in groups.chunks(wave) {
         #[cfg(feature = "rayon")]
-        let done: Vec<Vec<Twofold>> = {
+        if wave.len() > 1 {
             use rayon::prelude::*;
-            wave.par_iter().map(of).collect()
-        };
+            wave.par_iter().zip(&mut rooms).for_each(of);
+        } else {
+            wave.iter().zip(&mut rooms).for_each(of);
+        }
         #[cfg(not(feature = "rayon"))]
-        let done: Vec<Vec<Twofold>> = wave.iter().map(of).collect();
-        for (&(start, end), sums) in wave.iter().zip(&done) {
+        wave.iter().zip(&mut rooms).for_each(of);
+        for (&(start, end), Room { sums, .. }) in wave.iter().zip(&rooms) {
             // In squares: a matrix written by rows and by columns is so written line by line.
             for ((first, rows), column) in (start..end)
                 .step_by(SQUARE)
@@ -234,16 +253,25 @@ fn tiles<T: Scalar, const M: usize, const N: usize>(
     rows: Rows<'_, T>,
     order: &[usize],
     (start, end): (usize, usize),
-    sums: &mut [Twofold],
+    Room { left, right, sums }: &mut Room,
     line: impl Fn(&[T; LANES]) -> [[f64; HALF]; 2] + Copy,
     compare: impl Fn([&Packed; M], [&Packed; N]) -> [[f64; N]; M],
 ) {
     let most = 2 * LEAF.min(rows.width).div_ceil(LANES);
-    let mut left = vec![[0.0; HALF]; (end - start).next_multiple_of(M) * most];
-    let mut right = vec![[0.0; HALF]; N * most];
+    // Whatever lies in places that no row takes is finite, and what comes of it is not used.
+    left.resize((end - start).next_multiple_of(M) * most, [0.0; HALF]);
+    right.resize(N * most, [0.0; HALF]);
+    let step = 64 / size_of::<T>();
     for number in 0..rows.width.div_ceil(LEAF) {
         let lines = 2 * LEAF.min(rows.width - number * LEAF).div_ceil(LANES);
-        for (&row, packed) in order[start..end].iter().zip(left.chunks_exact_mut(lines)) {
+        let own = &order[start..end];
+        for (i, (&row, packed)) in own.iter().zip(left.chunks_exact_mut(lines)).enumerate() {
+            if let Some(&row) = own.get(i + 1) {
+                let next = rows.leaf(row, number);
+                for line in next.chunks(step) {
+                    kernel::fetch(line, 0);
+                }
+            }
             pack(rows.leaf(row, number), packed, line);
         }
         for first in (0..end).step_by(N) {
@@ -263,10 +291,11 @@ fn tiles<T: Scalar, const M: usize, const N: usize>(
             for (turn, (tile, sums)) in tiles.zip(rows_of_sums).enumerate() {
                 // Meanwhile a part of what comes next is asked for.
                 if let Some(&row) = coming.get(turn % N) {
-                    let part = rows.leaf(row, number);
-                    let step = 64 / size_of::<T>();
-                    for at in 0..LEAF / step / M {
-                        kernel::fetch(part, (turn / N * LEAF / M) + at * step);
+                    let next = rows.leaf(row, number);
+                    let part = turn / N * (LEAF / M);
+                    let part = next.get(part..next.len().min(part + LEAF / M));
+                    for line in part.unwrap_or(&[]).chunks(step) {
+                        kernel::fetch(line, 0);
                     }
                 }
                 let mut own: [&Packed; M] = [&[]; M];
@@ -290,12 +319,12 @@ impl<T: Copy + Into<f64> + Send + Sync + 'static> Scalar for T {
         by_tiles::<Self, 1>(new, rows, sums, |a, [b]| [leaf(a, b)]);
     }
 
-    fn group(rows: Rows<'_, Self>, order: &[usize], range: (usize, usize), sums: &mut [Twofold]) {
+    fn group(rows: Rows<'_, Self>, order: &[usize], range: (usize, usize), room: &mut Room) {
         tiles::<Self, 1, 1>(
             rows,
             order,
             range,
-            sums,
+            room,
             |line| {
                 let wide = |from: usize| std::array::from_fn(|lane| line[from + lane].into());
                 [wide(0), wide(HALF)]
@@ -348,7 +377,7 @@ fn by_tiles<T: Copy, const R: usize>(
 mod explicit {
     use fearless_simd::{Level, Simd, SimdBase, dispatch, f32x16, f64x8, prelude::*};
 
-    use super::{ABREAST, HALF, LANES, Packed, Rows, Scalar, Twofold, by_tiles, tiles};
+    use super::{ABREAST, HALF, LANES, Packed, Room, Rows, Scalar, Twofold, by_tiles, tiles};
 
     /// Parameters that are widened in vectors.
     pub(super) trait Wide: Copy + Default + Into<f64> {
@@ -380,9 +409,9 @@ mod explicit {
                     rows: Rows<'_, Self>,
                     order: &[usize],
                     range: (usize, usize),
-                    sums: &mut [Twofold],
+                    room: &mut Room,
                 ) {
-                    dispatch!(Level::new(), simd => group(simd, rows, order, range, sums));
+                    dispatch!(Level::new(), simd => group(simd, rows, order, range, room));
                 }
             }
         };
@@ -489,7 +518,7 @@ mod explicit {
         rows: Rows<'_, T>,
         order: &[usize],
         range: (usize, usize),
-        sums: &mut [Twofold],
+        room: &mut Room,
     ) {
         let one = S::f64s::splat(simd, one());
         if S::f64s::LEN == 8 {
@@ -497,7 +526,7 @@ mod explicit {
                 rows,
                 order,
                 range,
-                sums,
+                room,
                 #[inline(always)]
                 |line| halves(simd, line),
                 #[inline(always)]
@@ -508,7 +537,7 @@ mod explicit {
                 rows,
                 order,
                 range,
-                sums,
+                room,
                 #[inline(always)]
                 |line| halves(simd, line),
                 #[inline(always)]
@@ -684,9 +713,12 @@ mod tests {
                 assert_eq!(sum.value(), truth(0, i), "{width} {:?}", simd.level());
             }
             let order: Vec<usize> = (0..9).collect();
-            let mut sums = vec![Twofold::default(); 7 * 9];
-            group(simd, Rows { flat, width }, &order, (2, 9), &mut sums);
-            for (i, row) in (2..9).zip(sums.chunks_exact(9)) {
+            let mut room = super::Room {
+                sums: vec![Twofold::default(); 7 * 9],
+                ..super::Room::default()
+            };
+            group(simd, Rows { flat, width }, &order, (2, 9), &mut room);
+            for (i, row) in (2..9).zip(room.sums.chunks_exact(9)) {
                 for (j, sum) in row[..i].iter().enumerate() {
                     assert_eq!(sum.value(), truth(i, j), "{width} {:?}", simd.level());
                 }
