@@ -2,9 +2,10 @@
 //!
 //! Kendall's τ-b counts pairs: (concordant − discordant) over the pairs that could be either,
 //!
-//! ```math
-//! τ = (C − D) / √( (n₀ − n₁)(n₀ − n₂) ),    n₀ = N(N−1)/2
-//! ```
+//! <!-- math
+//! \tau = \frac{C - D}{\sqrt{(n_0 - n_1)(n_0 - n_2)}}, \qquad n_0 = \frac{N(N-1)}{2}
+//! -->
+#![doc = include_str!("math/correlation_1.html")]
 //!
 //! with n₁ and n₂ the pairs tied in one or the other (Kendall 1945). It depends on the order alone, so a
 //! measure and its logarithm have the same τ. Spearman's ρ is the linear correlation of ranks, Pearson's r that of the
@@ -12,9 +13,10 @@
 //!
 //! Held fixed, other quantities are taken out by the inverse P of the matrix of all correlations,
 //!
-//! ```math
-//! partial = −P_xy / √(P_xx P_yy) = (τ_xy − τ_xz τ_yz) / √( (1 − τ_xz²)(1 − τ_yz²) )
-//! ```
+//! <!-- math
+//! \mathrm{partial} = -\frac{P_{xy}}{\sqrt{P_{xx} P_{yy}}} = \frac{\tau_{xy} - \tau_{xz} \tau_{yz}}{\sqrt{(1 - \tau_{xz}^2)(1 - \tau_{yz}^2)}}
+//! -->
+#![doc = include_str!("math/correlation_2.html")]
 //!
 //! the second form for one of them. For r this is the correlation of what is left after straight lines. A partial τ is
 //! not zero where x and y go together through z alone: for a binormal law with correlations 0.8 of both with z it is

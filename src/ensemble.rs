@@ -258,10 +258,12 @@ impl Ensemble {
         self.counts[moment as usize]
     }
 
-    /// Average over the steps in which the moment was known; `None` where there was none.
+    /// Average over the steps in which the moment was known; `None` where there was none, or where
+    /// stored sums are no numbers.
     pub fn mean(&self, moment: Moment) -> Option<f64> {
         let count = self.count(moment);
-        (count > 0.0).then(|| self.sums[moment as usize] / count)
+        let mean = || self.sums[moment as usize] / count;
+        (count > 0.0).then(mean).filter(|mean| mean.is_finite())
     }
 
     /// Degrees of freedom, `None` where there are none.
@@ -373,9 +375,10 @@ impl Ensemble {
         with
     }
 
-    /// Adds one value of one moment; a value that is not finite is left out.
+    /// Adds one value of one moment; a value that is not finite is left out, and so is one beyond
+    /// 1e290, whose sum over a run might not be.
     pub fn add(&mut self, moment: Moment, value: f64) {
-        if value.is_finite() {
+        if value.abs() < 1e290 {
             self.counts[moment as usize] += 1.0;
             self.sums[moment as usize] += value;
         }

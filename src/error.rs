@@ -354,3 +354,24 @@ impl Error {
         }
     }
 }
+
+/// A finite number for which `holds` is true, or the error that says what is allowed.
+///
+/// # Errors
+/// [`Error::OutOfRange`].
+pub(crate) fn check_range(
+    what: &'static str,
+    value: f64,
+    allowed: &'static str,
+    holds: impl FnOnce(f64) -> bool,
+) -> Result<(), Error> {
+    if value.is_finite() && holds(value) {
+        Ok(())
+    } else {
+        Err(Error::OutOfRange {
+            what,
+            value,
+            allowed,
+        })
+    }
+}

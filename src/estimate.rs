@@ -31,6 +31,21 @@ impl Estimate {
     }
 }
 
+impl Estimate {
+    /// Refuses what counts no observations.
+    #[cfg(feature = "statistics")]
+    pub(crate) fn check_count(&self) -> Result<(), crate::Error> {
+        if self.n_eff >= 0.0 {
+            return Ok(());
+        }
+        Err(crate::Error::OutOfRange {
+            what: "n_eff of an estimate",
+            value: self.n_eff,
+            allowed: "a number from 0 on, infinite where the value is exact",
+        })
+    }
+}
+
 impl fmt::Display for Estimate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let digits = f.precision().unwrap_or(4);

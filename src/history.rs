@@ -135,6 +135,9 @@ pub(crate) struct History {
     next_weights: Store,
     #[cfg_attr(feature = "serde", serde(skip))]
     next_gradient: Store,
+    /// A step has written beside the memory and was not taken in yet.
+    #[cfg_attr(feature = "serde", serde(skip))]
+    visited: bool,
     /// Consecutive past steps held: 0, 1 or 2.
     depth: u8,
     /// The last step held came with a gradient.
@@ -178,6 +181,7 @@ impl History {
             gradient: Store::new(wide, len),
             next_weights: Store::new(wide, len),
             next_gradient: Store::new(wide, len),
+            visited: false,
             depth: 0,
             has_gradient: false,
             centre: vec![0.0; len],
@@ -235,20 +239,23 @@ impl History {
         Ok(())
     }
 
-    /// Keeps past values as f64 from now on; what is held already is exact in both.
-    pub(crate) fn widen(&mut self) {
-        if !self.wide {
-            self.wide = true;
-            for store in [
-                &mut self.weights,
-                &mut self.weights_before,
-                &mut self.gradient,
-                &mut self.next_weights,
-                &mut self.next_gradient,
-            ] {
-                store.widen();
-            }
+    /// A step begins: what a step that failed has left beside the memory goes. It may have reached
+    /// beyond the group, where no later one writes.
+    pub(crate) fn begin(&mut self) {
+        if self.visited {
+            let len = self.leaves.len() * LEAF;
+            self.next_weights = Store::new(self.wide, len);
+            self.next_gradient = Store::new(self.wide, len);
+            self.heat.next.fill(0.0);
+            self.visited = false;
         }
+    }
+
+    /// Keeps values as f64 from this step on; the past follows when the step is taken in.
+    pub(crate) fn widen(&mut self) {
+        self.visited = true;
+        self.next_weights.widen();
+        self.next_gradient.widen();
     }
 
     /// How many leaves from this one on are not followed.
@@ -278,6 +285,7 @@ impl History {
         let at = slot * LEAF + start % LEAF;
         let len = w.len();
         let count = len as f64;
+        self.visited = true;
         if self.depth >= 1 || self.has_centre {
             let centre = &self.centre[at..at + len];
             let stores = (&self.weights, &self.weights_before, &self.gradient);
@@ -436,6 +444,18 @@ impl History {
 
     /// Moves the step that was just visited into memory.
     pub(crate) fn commit(&mut self, has_gradient: bool) {
+        if matches!(self.next_weights, Store::Wide(_)) && !self.wide {
+            // What is held already is exact in both.
+            self.wide = true;
+            for store in [
+                &mut self.weights,
+                &mut self.weights_before,
+                &mut self.gradient,
+            ] {
+                store.widen();
+            }
+        }
+        self.visited = false;
         std::mem::swap(&mut self.weights_before, &mut self.weights);
         std::mem::swap(&mut self.weights, &mut self.next_weights);
         std::mem::swap(&mut self.gradient, &mut self.next_gradient);

@@ -5,9 +5,10 @@
 //! functions of degree 0). What is measured is therefore the cosine between a tensor's weights and
 //! its gradient,
 //!
-//! ```math
+//! <!-- math
 //! c = \frac{w \cdot g}{|w|\,|g|}, \qquad \rho = \sqrt{\langle n\,c^2\rangle},
-//! ```
+//! -->
+#![doc = include_str!("math/invariance.html")]
 //!
 //! over its n elements and over steps. A gradient without any relation to its weights has
 //! ⟨c²⟩ = 1/n, so ρ = 1; an invariant tensor has ρ at the level of rounding. A bare |c| says little:

@@ -39,6 +39,10 @@ pub(crate) trait Machine: Copy {
     fn mul(self, a: Self::Lanes, b: Self::Lanes) -> Self::Lanes;
     /// a b + c, fused or not: only where a b is exact.
     fn exact_mul_add(self, a: Self::Lanes, b: Self::Lanes, c: Self::Lanes) -> Self::Lanes;
+    /// One, as no compiler knows it: it would make an addition of a product with it.
+    fn one(self) -> Self::Lanes;
+    /// a + c, where there is a unit for it by that which multiplies: a · 1 + c.
+    fn add_by(self, a: Self::Lanes, one: Self::Lanes, c: Self::Lanes) -> Self::Lanes;
     fn f32s(self, values: &[f32; STEP]) -> [Self::Lanes; WIDTH];
     fn bf16s(self, bits: &[u16; STEP]) -> [Self::Lanes; WIDTH];
     fn f64s(self, values: &[f64; STEP]) -> [Self::Lanes; WIDTH];
@@ -145,6 +149,7 @@ const UPDATE: u8 = 4;
 fn add_step<M: Machine, F: Format, const SHAPE: u8>(
     m: M,
     mut sums: [M::Lanes; SUMS],
+    one: M::Lanes,
     [w, g, t]: [&[F::Bits; STEP]; 3],
 ) -> [M::Lanes; SUMS] {
     let product = |a, b, c| {
@@ -169,13 +174,14 @@ fn add_step<M: Machine, F: Format, const SHAPE: u8>(
         match SHAPE {
             PREVIOUS => {
                 let step = m.sub(w, t);
-                sums[3] = rounded(step, step, sums[3]);
+                // Seven additions and conversions to six multiplications: one for the others' unit.
+                sums[3] = m.add_by(m.mul(step, step), one, sums[3]);
                 sums[4] = rounded(t, step, sums[4]);
                 sums[5] = rounded(g, step, sums[5]);
             }
             SECOND => {
                 let apart = m.sub(g, t);
-                sums[3] = rounded(apart, apart, sums[3]);
+                sums[3] = m.add_by(m.mul(apart, apart), one, sums[3]);
                 sums[4] = product(g, t, sums[4]);
                 sums[5] = product(w, t, sums[5]);
             }
@@ -197,7 +203,7 @@ fn leaf<M: Machine, F: Format, const SHAPE: u8>(
     streams: [&[F::Bits; LEAF]; 3],
     ahead: [&[F::Bits; LEAF]; 3],
 ) -> [f64; SUMS] {
-    let mut sums = [m.zero(); SUMS];
+    let (mut sums, one) = ([m.zero(); SUMS], m.one());
     let [w, g, t] = streams.map(|stream| stream.as_chunks::<STEP>().0);
     for (i, ((w, g), t)) in w.iter().zip(g).zip(t).enumerate() {
         prefetch(ahead[0], i * STEP);
@@ -207,7 +213,7 @@ fn leaf<M: Machine, F: Format, const SHAPE: u8>(
         if SHAPE >= PREVIOUS {
             prefetch(ahead[2], i * STEP);
         }
-        sums = add_step::<M, F, SHAPE>(m, sums, [w, g, t]);
+        sums = add_step::<M, F, SHAPE>(m, sums, one, [w, g, t]);
     }
     sums.map(|lanes| total(m.store(lanes)))
 }
@@ -215,14 +221,14 @@ fn leaf<M: Machine, F: Format, const SHAPE: u8>(
 /// The sums of a part of a leaf: whatever lies beyond its end adds zeros.
 #[inline(always)]
 fn part_by<M: Machine, F: Format, const SHAPE: u8>(m: M, streams: [&[F::Bits]; 3]) -> [f64; SUMS] {
-    let mut sums = [m.zero(); SUMS];
+    let (mut sums, one) = ([m.zero(); SUMS], m.one());
     let [(w, w_rest), (g, g_rest), (t, t_rest)] = streams.map(|stream| stream.as_chunks::<STEP>());
     for ((w, g), t) in w.iter().zip(g).zip(t) {
-        sums = add_step::<M, F, SHAPE>(m, sums, [w, g, t]);
+        sums = add_step::<M, F, SHAPE>(m, sums, one, [w, g, t]);
     }
     if !w_rest.is_empty() {
         let rest = [padded(w_rest), padded(g_rest), padded(t_rest)];
-        sums = add_step::<M, F, SHAPE>(m, sums, rest.each_ref());
+        sums = add_step::<M, F, SHAPE>(m, sums, one, rest.each_ref());
     }
     sums.map(|lanes| total(m.store(lanes)))
 }
@@ -268,7 +274,7 @@ const AHEAD: usize = 1;
 /// Asks for the line that an element lies in.
 #[cfg(all(feature = "simd", target_arch = "x86_64"))]
 #[inline(always)]
-fn fetch<T>(values: &[T], at: usize) {
+pub(crate) fn fetch<T>(values: &[T], at: usize) {
     if let Some(value) = values.get(at) {
         safe_arch::prefetch_t0(value);
     }
@@ -276,7 +282,7 @@ fn fetch<T>(values: &[T], at: usize) {
 
 #[cfg(not(all(feature = "simd", target_arch = "x86_64")))]
 #[inline(always)]
-fn fetch<T>(_: &[T], _: usize) {}
+pub(crate) fn fetch<T>(_: &[T], _: usize) {}
 
 /// Asks for the lines of one step.
 #[inline(always)]
@@ -575,6 +581,14 @@ impl Machine for Plain {
         std::array::from_fn(|i| a[i] * b[i] + c[i])
     }
     #[inline(always)]
+    fn one(self) -> Self::Lanes {
+        [1.0; LANES]
+    }
+    #[inline(always)]
+    fn add_by(self, a: Self::Lanes, _: Self::Lanes, c: Self::Lanes) -> Self::Lanes {
+        self.add(a, c)
+    }
+    #[inline(always)]
     fn f32s(self, values: &[f32; STEP]) -> [Self::Lanes; WIDTH] {
         std::array::from_fn(|k| std::array::from_fn(|i| f64::from(values[k * LANES + i])))
     }
@@ -612,7 +626,7 @@ impl Machine for Plain {
 
 #[cfg(feature = "simd")]
 mod vectors {
-    use fearless_simd::{Level, f32x8, f32x16, f64x8, prelude::*, u16x32, u32x16};
+    use fearless_simd::{Level, f32x8, f32x16, f64x8, prelude::*, u16x8, u32x16};
 
     use super::{BLOCK, Instructions, LANES, Machine, STEP, WIDTH};
 
@@ -654,6 +668,19 @@ mod vectors {
             a.mul_add(b, c)
         }
         #[inline(always)]
+        fn one(self) -> Self::Lanes {
+            self.0.splat_f64x8(std::hint::black_box(1.0))
+        }
+        #[inline(always)]
+        fn add_by(self, a: Self::Lanes, one: Self::Lanes, c: Self::Lanes) -> Self::Lanes {
+            // Registers of two have no fused multiply-add that would be worth it.
+            if S::f64s::LEN > 2 {
+                a.mul_add(one, c)
+            } else {
+                a + c
+            }
+        }
+        #[inline(always)]
         fn f32s(self, values: &[f32; STEP]) -> [Self::Lanes; WIDTH] {
             let (a, b) = values.split_at(STEP / 2);
             let (a, b) = (f32x16::from_slice(self.0, a), f32x16::from_slice(self.0, b));
@@ -662,11 +689,14 @@ mod vectors {
         }
         #[inline(always)]
         fn bf16s(self, bits: &[u16; STEP]) -> [Self::Lanes; WIDTH] {
-            let (a, b) = self.0.widen_u16x32(u16x32::load_array_ref(self.0, bits));
-            let (a, b) = (a << 16, b << 16);
-            let (a, b): (f32x16<S>, f32x16<S>) = (a.bitcast(), b.bitcast());
-            let ((a, b), (c, d)) = (self.0.widen_f32x16(a), self.0.widen_f32x16(b));
-            [a, b, c, d]
+            let mut lanes = [self.zero(); WIDTH];
+            for (lanes, bits) in lanes.iter_mut().zip(bits.as_chunks::<LANES>().0) {
+                let (a, b) = self.0.widen_u16x8(u16x8::load_array_ref(self.0, bits));
+                let wide: f32x8<S> = (self.0.combine_u32x4(a, b) << 16).bitcast();
+                let (a, b) = self.0.widen_f32x8(wide);
+                *lanes = self.0.combine_f64x4(a, b);
+            }
+            lanes
         }
         #[inline(always)]
         fn f64s(self, values: &[f64; STEP]) -> [Self::Lanes; WIDTH] {

@@ -23,6 +23,10 @@
 //! # Ok::<(), thermograd::Error>(())
 //! ```
 //!
+//! New here? [`guide::first_steps`] explains a report line by line, [`guide::diagnosis`] goes from
+//! symptoms ("my loss plateaued", "which batch size") to readings and remedies, and
+//! [`guide::metrics`] has every reading with its formula, its source, and when it lies.
+//!
 //! # How it is built
 //! Three decisions carry the crate.
 //! 1. Reduction is a monoid homomorphism, in space and in time. [`Sums`] (one group, one step) merge
@@ -55,8 +59,8 @@
 //! | ρ₁ | `step_alignment` | 1 | three consecutive steps |
 //! | SNR | `signal_to_noise` | 1 | a second gradient |
 //! | B_simple, B_crit | `gradient_noise_scale`, `critical_batch_size` | examples | B, a second gradient |
-//! | p | `pressure` | loss/weight² | λ |
-//! | p_mech | `pressure_mechanical` | loss/weight² | η |
+//! | p | `pressure` | loss/V | λ |
+//! | p_mech | `pressure_mechanical` | loss/V | η |
 //! | V, r | `volume`, `radius` | weight², weight | |
 //! | r*, r*_M | `radius_predicted`, `radius_balance` | weight | η, λ, a second gradient for the first |
 //! | Z, Z_vir | `z`, `z_virial` | 1 | η, λ, a second gradient |
@@ -96,6 +100,9 @@
 //! and by readings that are undefined for that reason. Batches drawn without replacement make slow modes colder
 //! than the noise of a step says. Scale invariance is declared by the user and checked: an epsilon
 //! in a normalisation layer breaks it.
+
+// What a feature brings is marked with its name on docs.rs.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod assignment;
 mod blocks;

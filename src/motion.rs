@@ -2,9 +2,10 @@
 //!
 //! With Δ the displacement of a step, their alignment is
 //!
-//! ```math
+//! <!-- math
 //! \rho_1 = \frac{\langle \Delta\cdot\Delta_{-1}\rangle}{\langle|\Delta|^2\rangle}
-//! ```
+//! -->
+#![doc = include_str!("math/motion.html")]
 //!
 //! a pure number: 1 in a straight drift, 0 in diffusion, −1 at the edge of stability, where each step undoes the one
 //! before. In a bath with heavy-ball momentum μ it is μ − (1 + μ)e with the edge ratio e of [`temperature`](crate::temperature), so a gas

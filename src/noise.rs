@@ -16,9 +16,10 @@
 //! Σ₁/K: the spread of the parts over K, not the spread itself. Replicas are the same thing, and
 //! both are the case b, Kb of two batch sizes (McCandlish et al., arXiv 1812.06162, appendix A):
 //!
-//! ```math
+//! <!-- math
 //! |\nabla L|^2 = \frac{B|g_B|^2 - b|g_b|^2}{B-b}, \qquad S = \frac{|g_b|^2-|g_B|^2}{1/b-1/B}, \qquad \operatorname{tr}\Sigma_B = S/B
-//! ```
+//! -->
+#![doc = include_str!("math/noise_1.html")]
 //!
 //! with S the noise of a single example. In one step either may come out negative. That is what
 //! keeps them unbiased, and they are passed on as they are: the observer averages them first and
@@ -150,10 +151,22 @@ impl GradientVariance {
                 found: gradient.len(),
             });
         }
+        let len = self.mean.len();
         if self.count == 0 {
+            // What the first is compared with; nothing yet as far as anybody can see.
             self.mean.clear();
             self.mean.resize(gradient.len(), 0.0);
         }
+        let taken = self.take(gradient);
+        if self.count == 0 {
+            self.mean.clear();
+            self.mean.resize(len, 0.0);
+        }
+        taken
+    }
+
+    fn take(&mut self, gradient: View<'_>) -> Result<(), Error> {
+        let place = || "micro-batch gradient".to_owned();
         let weight = 1.0 / (self.count as f64 + 1.0);
         let mut tile = [0.0; LEAF];
         let mut apart = 0.0;
@@ -169,7 +182,12 @@ impl GradientVariance {
             }
             apart += lanes(tile, mean, |g, m| (g - m) * (g - m));
         }
-        if !apart.is_finite() {
+        let spread = if self.count > 0 {
+            self.spread + apart * (1.0 - weight)
+        } else {
+            self.spread
+        };
+        if !(apart + spread).is_finite() {
             let mut largest = 0.0_f64;
             for (start, mean) in chunks(&self.mean) {
                 let tile = &mut tile[..mean.len()];
@@ -190,9 +208,7 @@ impl GradientVariance {
                 *m += (g - *m) * weight;
             }
         }
-        if self.count > 0 {
-            self.spread += apart * (1.0 - weight);
-        }
+        self.spread = spread;
         self.count += 1;
         Ok(())
     }
@@ -200,7 +216,8 @@ impl GradientVariance {
     /// Takes in the micro-batches that another worker has accumulated.
     ///
     /// # Errors
-    /// [`Error::LengthMismatch`] for gradients of another length.
+    /// [`Error::LengthMismatch`] for gradients of another length, [`Error::Overflow`] for squares
+    /// that do. The state is then as before.
     pub fn merge(&mut self, other: &Self) -> Result<(), Error> {
         if other.count == 0 {
             return Ok(());
@@ -222,10 +239,18 @@ impl GradientVariance {
             debug_assert!(start % LEAF == 0);
             apart += lanes(mine, theirs, |x, y| (x - y) * (x - y));
         }
+        let spread = self.spread + other.spread + apart * (a * b / (a + b));
+        if !(apart + spread).is_finite() {
+            let size = |most: f64, x: &f64| most.max(x.abs());
+            return Err(Error::Overflow {
+                place: "micro-batch gradient".to_owned(),
+                largest: self.mean.iter().chain(&other.mean).fold(0.0, size),
+            });
+        }
         for (m, &t) in self.mean.iter_mut().zip(&other.mean) {
             *m += (t - *m) * (b / (a + b));
         }
-        self.spread += other.spread + apart * (a * b / (a + b));
+        self.spread = spread;
         self.count = self.count.saturating_add(other.count);
         Ok(())
     }
@@ -340,7 +365,7 @@ impl TwoBatchSizes {
     ///
     /// # Errors
     /// [`Error::OutOfRange`] for an empty batch, a squared norm below 0 or not finite, or a large
-    /// batch that is not the larger.
+    /// batch that is not the larger; [`Error::Overflow`] where sizes so alike make it so large.
     pub fn noise(&self) -> Result<GradientNoise, Error> {
         self.small.check()?;
         self.large.check()?;
@@ -355,6 +380,12 @@ impl TwoBatchSizes {
         let (small_square, square) = (self.small.squared_norm, self.large.squared_norm);
         // tr Σ_B = S/B with S = (|g_b|² − |g_B|²)/(1/b − 1/B), multiplied out.
         let trace = (small_square - square) * b / (large - b);
+        if !trace.is_finite() {
+            return Err(Error::Overflow {
+                place: "two batch sizes".to_owned(),
+                largest: small_square.max(square),
+            });
+        }
         Ok(GradientNoise {
             trace,
             signal: square - trace,
@@ -456,6 +487,12 @@ impl Replicas {
     }
 
     fn check_equal(&self) -> Result<(), Error> {
+        if !self.to_array().iter().all(|x| x.is_finite()) {
+            return Err(Error::Overflow {
+                place: "sums over replicas".to_owned(),
+                largest: f64::MAX,
+            });
+        }
         // Cauchy-Schwarz: equality only for equal batches.
         let excess = self.batch_squares * self.count - self.batch * self.batch;
         if excess > 1e-9 * self.batch * self.batch {
@@ -516,6 +553,23 @@ pub fn scale(e: &Ensemble) -> Option<f64> {
 /// metric, D = 1 without a preconditioner.
 ///
 /// It takes the curvature to be D⁻¹ up to a factor, which is what a preconditioner is meant for.
+///
+/// ```
+/// use thermograd::{noise, Ensemble, Optimizer, Piece, Step, Sums, Symmetry};
+/// // g, g₂ = (3, 1), (3, −1): signal in the first coordinate, noise of variance 2 in the second.
+/// let piece = Piece::new(&[1.0_f64, 1.0], &[3.0_f64, 1.0])
+///     .second_gradient(&[3.0_f64, -1.0])
+///     .preconditioner(&[1.0_f64, 0.1]);
+/// let sums = Sums::reduce(&piece, std::num::NonZero::<usize>::MIN)?;
+/// let step = Step::new(0.0).learning_rate(0.1).batch_size(4).optimizer(Optimizer::ADAM);
+/// let mut e = Ensemble::default();
+/// e.push(&step, None, &sums, Symmetry::Generic);
+/// // tr(DΣ) = 0.1·2 and g·Dg₂ = 9 − 0.1.
+/// assert!((noise::critical_batch_size(&e).unwrap() - 4.0 * 0.2 / 8.9).abs() < 1e-12);
+/// // Without D: tr Σ = 2 and g·g₂ = 9 − 1.
+/// assert_eq!(noise::scale(&e), Some(4.0 * 2.0 / 8.0));
+/// # Ok::<(), thermograd::Error>(())
+/// ```
 pub fn critical_batch_size(e: &Ensemble) -> Option<f64> {
     let signal = e.mean(Moment::PreconditionedSignal).filter(|&s| s != 0.0)?;
     Some(e.mean(Moment::ExampleHeat)? / signal)
@@ -551,7 +605,12 @@ impl GradientNoise {
                 "the noise came out negative: average more steps before the ratio",
             ))
         } else if self.signal > 0.0 {
-            Reading::Ready(batch_size as f64 * self.trace / self.signal)
+            let scale = batch_size as f64 * self.trace / self.signal;
+            if scale.is_finite() {
+                Reading::Ready(scale)
+            } else {
+                Reading::Undefined(Reason::DividesByNoise("the squared mean gradient"))
+            }
         } else {
             Reading::Undefined(Reason::Meaningless(
                 "the squared mean gradient came out negative: average more steps before the ratio",
@@ -592,9 +651,10 @@ pub fn without_replacement(batch_size: usize, data_set_size: usize) -> Result<f6
 /// A mode of curvature a under learning rate η shrinks by 1−x in a step, x = ηa = `decay`. An
 /// epoch of n batches whose noise adds up to zero leaves it with
 ///
-/// ```math
-/// \frac{V_{reshuffled}}{V_{independent}} = \Bigl[\sum_t c_t^2 - \tfrac1n\bigl(\sum_t c_t\bigr)^2\Bigr] \frac{1-(1-x)^2}{1-(1-x)^{2n}}, \qquad c_t = (1-x)^t
-/// ```
+/// <!-- math
+/// \frac{V_\mathrm{reshuffled}}{V_\mathrm{independent}} = \Bigl[\sum_t c_t^2 - \tfrac1n\bigl(\sum_t c_t\bigr)^2\Bigr] \frac{1-(1-x)^2}{1-(1-x)^{2n}}, \qquad c_t = (1-x)^t
+/// -->
+#[doc = include_str!("math/noise_2.html")]
 ///
 /// with S² the per-step variance with n−1 in its denominator. It tends to (nx)²/12 for slow
 /// modes. To a relative 1e−5.

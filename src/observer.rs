@@ -541,6 +541,9 @@ impl Observer {
     fn collect<S: Snapshot + ?Sized>(&mut self, snapshot: &S) -> Result<(), Error> {
         for slot in &mut self.slots {
             slot.accumulator.begin();
+            if let Some(history) = &mut slot.history {
+                history.begin();
+            }
             slot.outside = Sums::default();
             slot.sampled = None;
             slot.noise = None;

@@ -37,9 +37,9 @@
 //! [`pressure::gas_rotation`](crate::pressure::gas_rotation).
 //!
 //! # Adam
-//! The formulas treat D as frozen: v must change slowly against the weights' motion, which is
-//! 1−β₂ ≪ ηa for no mode of interest, and against the noise of one step, an O(1−β₂) error. The
-//! learning rate then acts through ηD, and each coordinate has its own temperature
+//! The formulas treat D as constant. In a stationary state v fluctuates about its mean by
+//! O(√(1−β₂)), which leaves an O(1−β₂) error in averages; while the noise itself changes, D follows
+//! it with a delay of 1/(1−β₂) steps. The learning rate then acts through ηD, and each coordinate has its own temperature
 //! `Tᵢ = η Dᵢ Σᵢᵢ/2`, near ηsᵢ/2 where the noise of standard deviation sᵢ makes up v. Multiplying
 //! the loss by c multiplies T by c and not by c². r* = √(ηd/(2λ)) knows neither the loss nor the
 //! batch (arXiv 2305.17212); it holds where |Du|² ≈ d, and reads low by ε/s and high by a few 1−β₂.
@@ -266,15 +266,20 @@ impl Optimizer {
     ///
     /// With x = ηλ, x′ = η′λ, q = 1−x, η′ = η(1−τ):
     ///
-    /// ```math
-    /// f_{coupled} = \frac{\eta'}{\lambda(1-\mu)(2-x'/(1+\mu))}, \qquad
-    /// f_{decoupled} = \frac{\eta'^2(1+q\mu)}{(1-q^2)(1-\mu^2)(1-q\mu)}
-    /// ```
+    /// <!-- math
+    /// f_\mathrm{coupled} = \frac{\eta'}{\lambda(1-\mu)(2-x'/(1+\mu))}, \qquad
+    /// f_\mathrm{decoupled} = \frac{\eta'^2(1+q\mu)}{(1-q^2)(1-\mu^2)(1-q\mu)}
+    /// -->
+    #[doc = include_str!("math/optimizer_1.html")]
+    ///
     /// and for Nesterov
-    /// ```math
-    /// f_{coupled} = \frac{\eta(1+\mu+\mu x(1+2\mu))}{\lambda(1-\mu+\mu x)(2(1+\mu)-x(1+2\mu))}, \qquad
-    /// f_{decoupled} = \frac{\eta^2(1+\mu+\mu x-2\mu^3x)}{x(2-x)(1-\mu^2)(1-\mu+\mu x)}
-    /// ```
+    ///
+    /// <!-- math
+    /// f_\mathrm{coupled} = \frac{\eta(1+\mu+\mu x(1+2\mu))}{\lambda(1-\mu+\mu x)(2(1+\mu)-x(1+2\mu))}, \qquad
+    /// f_\mathrm{decoupled} = \frac{\eta^2(1+\mu+\mu x-2\mu^3x)}{x(2-x)(1-\mu^2)(1-\mu+\mu x)}
+    /// -->
+    #[doc = include_str!("math/optimizer_2.html")]
+    ///
     /// `None` where there is no stationary norm (λ = 0, ηλ too large) or no closed form: coupled
     /// decay under a preconditioner, and a rule known by its update alone.
     pub(crate) fn radius_factor(

@@ -4,9 +4,10 @@
 //! external pressure p. Rescaling the weights of a scale-invariant group does not change the
 //! loss: only noise pushes its norm outwards, and where decay balances it
 //!
-//! ```math
+//! <!-- math
 //! pV = RT, \qquad R = d/2
-//! ```
+//! -->
+#![doc = include_str!("math/pressure.html")]
 //!
 //! with d thermal degrees of freedom (arXiv 2511.07308). Any other group is a real gas:
 //! 2⟨w·Δ⟩ + ⟨|Δ|²⟩ = 0 holds in every state of stationary norm and becomes Clausius' virial
@@ -41,16 +42,47 @@ pub enum Protocol {
 }
 
 /// External pressure ⟨p⟩ of the weight decay, in loss per unit of |w|²/2.
+///
+/// ```
+/// use thermograd::{pressure, Ensemble, Step, Sums, Symmetry};
+/// let sums = Sums::of(&[3.0_f64, 4.0], &[0.0_f64, 1.0])?;
+/// let mut e = Ensemble::default();
+/// // Undampened momentum amplifies the gradient 10 times, and decoupled decay not at all.
+/// let step = Step::new(0.0).momentum(0.9).decoupled_weight_decay(0.02);
+/// e.push(&step, None, &sums, Symmetry::Generic);
+/// assert!((pressure::pressure(&e).unwrap() - 0.002).abs() < 1e-15);
+/// # Ok::<(), thermograd::Error>(())
+/// ```
 pub fn pressure(e: &Ensemble) -> Option<f64> {
     e.mean(Moment::Pressure)
 }
 
 /// Volume ⟨|w|²⟩/2.
+///
+/// ```
+/// use thermograd::{pressure, Ensemble, Step, Sums, Symmetry};
+/// let mut e = Ensemble::default();
+/// for w in [[3.0_f64, 4.0], [0.0, 1.0]] {
+///     e.push(&Step::new(0.0), None, &Sums::of(&w, &[0.0_f64; 2])?, Symmetry::Generic);
+/// }
+/// // |w| is 5 and 1.
+/// assert_eq!(pressure::volume(&e), Some((25.0 + 1.0) / 4.0));
+/// assert_eq!(pressure::radius(&e), Some(3.0));
+/// # Ok::<(), thermograd::Error>(())
+/// ```
 pub fn volume(e: &Ensemble) -> Option<f64> {
     Some(0.5 * e.mean(Moment::NormSquared)?)
 }
 
 /// Radius ⟨|w|⟩.
+///
+/// ```
+/// use thermograd::{pressure, Ensemble, Step, Sums, Symmetry};
+/// let mut e = Ensemble::default();
+/// e.push(&Step::new(0.0), None, &Sums::of(&[3.0_f64, 4.0], &[0.0_f64; 2])?, Symmetry::Generic);
+/// assert_eq!(pressure::radius(&e), Some(5.0));
+/// # Ok::<(), thermograd::Error>(())
+/// ```
 pub fn radius(e: &Ensemble) -> Option<f64> {
     e.mean(Moment::Norm)
 }
@@ -105,6 +137,17 @@ pub fn z(e: &Ensemble) -> Option<f64> {
 
 /// The virial term −⟨w·g⟩/(dT): what sets a real gas apart from the ideal one in [`z`].
 /// Zero in a scale-invariant group.
+///
+/// ```
+/// use thermograd::{pressure, Ensemble, Piece, Step, Sums, Symmetry};
+/// let piece = Piece::new(&[2.0_f64, 0.0], &[0.02_f64, 1.0]).second_gradient(&[0.02_f64, -1.0]);
+/// let sums = Sums::reduce(&piece, std::num::NonZero::<usize>::MIN)?;
+/// let mut e = Ensemble::default();
+/// e.push(&Step::new(0.0).learning_rate(0.1), None, &sums, Symmetry::Generic);
+/// // w·g = 0.04, dT = η tr Σ/2 = 0.1·2/2.
+/// assert!((pressure::z_virial(&e).unwrap() + 0.4).abs() < 1e-15);
+/// # Ok::<(), thermograd::Error>(())
+/// ```
 pub fn z_virial(e: &Ensemble) -> Option<f64> {
     let heat = e.mean(Moment::NoiseHeat).filter(|&heat| heat > 0.0)?;
     Some(-e.mean(Moment::Virial)? / heat)
@@ -150,6 +193,17 @@ pub fn real_gas_balance(e: &Ensemble) -> Option<f64> {
 }
 
 /// Departure from scale invariance, ⟨|w·g|/(|w||g|)⟩: rounding for a group that has it.
+///
+/// ```
+/// use thermograd::{pressure, Ensemble, Step, Sums, Symmetry};
+/// let mut e = Ensemble::default();
+/// for g in [[0.0_f64, 2.0], [3.0, 4.0]] {
+///     e.push(&Step::new(0.0), None, &Sums::of(&[1.0_f64, 0.0], &g)?, Symmetry::Generic);
+/// }
+/// // Cosines 0 and 3/5.
+/// assert!((pressure::virial_ratio(&e).unwrap() - 0.3).abs() < 1e-15);
+/// # Ok::<(), thermograd::Error>(())
+/// ```
 pub fn virial_ratio(e: &Ensemble) -> Option<f64> {
     e.mean(Moment::VirialRatio)
 }
@@ -160,6 +214,18 @@ pub fn virial_ratio(e: &Ensemble) -> Option<f64> {
 /// r*² = (1 − √(1 − η_eff² M))/(η_eff λ) with M the noise on the unit sphere. `AdamW`:
 /// r*² = f⟨tr(D²Σ)⟩ where the preconditioner D is given, and else ηd/(2λ) up to O(ηλ), its value
 /// where noise makes up the second moment (arXiv 2305.17212).
+///
+/// ```
+/// use thermograd::{pressure, Ensemble, Piece, Step, Sums, Symmetry};
+/// let piece = Piece::new(&[2.0_f64, 0.0], &[0.0_f64, 1.0]).second_gradient(&[0.0_f64, -1.0]);
+/// let sums = Sums::reduce(&piece, std::num::NonZero::<usize>::MIN)?;
+/// let mut e = Ensemble::default();
+/// let step = Step::new(0.0).learning_rate(0.5).weight_decay(0.1);
+/// e.push(&step, None, &sums, Symmetry::ScaleInvariant);
+/// // r*⁴ = ηM/(λ(2−ηλ)) with M = r² tr Σ = 4·2.
+/// assert!((pressure::radius_gas(&e).unwrap().powi(4) - 4.0 / 0.195).abs() < 1e-12);
+/// # Ok::<(), thermograd::Error>(())
+/// ```
 pub fn radius_gas(e: &Ensemble) -> Option<f64> {
     if let Some(fourth) = e.mean(Moment::GasRadiusFourth) {
         return Some(fourth.max(0.0).powf(0.25));
@@ -176,7 +242,8 @@ pub fn radius_gas(e: &Ensemble) -> Option<f64> {
 }
 
 /// Stationary radius predicted from the whole second moment of the gradient, the mean gradient's
-/// share included.
+/// share included: r*⁴ = f⟨r²|g|²⟩ at a fixed learning rate, and as [`radius_gas`] with |g|² in the
+/// place of tr Σ elsewhere.
 ///
 /// ```
 /// use thermograd::{pressure, Ensemble, Step, Sums, Symmetry};
@@ -202,6 +269,21 @@ pub fn radius_balance(e: &Ensemble) -> Option<f64> {
 }
 
 /// Steps in which the norm (on a fixed sphere: the direction) forgets its start by a factor e.
+///
+/// At a fixed learning rate r⁴ relaxes, in 1/(4mp); under decoupled decay and a preconditioner r²,
+/// in 1/(2mp). At a fixed effective learning rate r² does, in 1/(η_eff²M), and on a sphere the
+/// overlap of directions, in 2/ln(1 + η_eff²M), with M = r²⟨|g|²⟩.
+///
+/// ```
+/// use thermograd::{pressure, Ensemble, Step, Sums, Symmetry};
+/// let sums = Sums::of(&[2.0_f64, 0.0], &[0.0_f64, 1.0])?;
+/// let mut e = Ensemble::default();
+/// let step = Step::new(0.0).learning_rate(0.1).momentum(0.5).weight_decay(0.05);
+/// e.push(&step, None, &sums, Symmetry::ScaleInvariant);
+/// // m = 0.1/(1 − 0.5), p = 0.05.
+/// assert!((pressure::relaxation_steps(&e).unwrap() - 25.0).abs() < 1e-12);
+/// # Ok::<(), thermograd::Error>(())
+/// ```
 pub fn relaxation_steps(e: &Ensemble) -> Option<f64> {
     let rate = e.mean(Moment::RelaxationRate).filter(|&rate| rate > 0.0)?;
     Some(1.0 / rate)
@@ -209,6 +291,17 @@ pub fn relaxation_steps(e: &Ensemble) -> Option<f64> {
 
 /// Rotation per step, ⟨1 − cos⟩ of the angle between successive weights; a gas at a fixed
 /// learning rate has ηλ/(1+μ).
+///
+/// ```
+/// use thermograd::{pressure, Ensemble, Step, Sums, Symmetry};
+/// let mut sums = Sums::default();
+/// // From (1, 0) to (0.6, 0.8): cos = 0.6, |Δ|² = 0.8, w·Δ = −0.4.
+/// (sums.w_count, sums.w_w, sums.step_count) = (2.0, 1.0, 2.0);
+/// (sums.step_step, sums.previous_step) = (0.8, -0.4);
+/// let mut e = Ensemble::default();
+/// e.push(&Step::new(0.0), Some(&Step::new(0.0)), &sums, Symmetry::Generic);
+/// assert!((pressure::rotation(&e).unwrap() - 0.4).abs() < 1e-15);
+/// ```
 pub fn rotation(e: &Ensemble) -> Option<f64> {
     e.mean(Moment::Rotation)
 }
@@ -243,12 +336,18 @@ impl Settling {
     /// assert_eq!(Settling::forecast(1.01, 100.0).remaining_steps, 0.0);
     /// ```
     pub fn forecast(ratio_fourth: f64, relaxation_steps: f64) -> Self {
-        let deviation = ratio_fourth - 1.0;
+        // What is unknown never settles.
+        let known = |x: f64| if x.is_nan() { f64::INFINITY } else { x };
+        let (deviation, relaxation_steps) = (known(ratio_fourth - 1.0), known(relaxation_steps));
         let folds = (deviation.abs() / Self::TOLERANCE).max(1.0).ln();
         Self {
             relaxation_steps,
             deviation,
-            remaining_steps: relaxation_steps * folds,
+            remaining_steps: if folds > 0.0 {
+                relaxation_steps * folds
+            } else {
+                0.0
+            },
         }
     }
 
@@ -256,7 +355,8 @@ impl Settling {
     pub(crate) fn measured(e: &Ensemble) -> Option<Self> {
         let target = radius_balance(e).filter(|&radius| radius > 0.0)?;
         let ratio = e.mean(Moment::NormSquared)? / (target * target);
-        Some(Self::forecast(ratio * ratio, relaxation_steps(e)?))
+        let found = Self::forecast(ratio * ratio, relaxation_steps(e)?);
+        (found.deviation.is_finite() && found.remaining_steps.is_finite()).then_some(found)
     }
 }
 
@@ -315,6 +415,19 @@ pub fn z_update_virial(e: &Ensemble) -> Option<f64> {
 
 /// Standard deviation of ln η over the window: how far the window mixes temperatures. 0.1 is a
 /// learning rate that changes by a third from first step to last.
+///
+/// ```
+/// use thermograd::{pressure, Ensemble, Step, Sums, Symmetry};
+/// let sums = Sums::of(&[1.0_f64], &[0.0_f64])?;
+/// let mut e = Ensemble::default();
+/// for rate in [0.1, 0.2] {
+///     let step = Step::new(0.0).learning_rate(rate).weight_decay(0.01);
+///     e.push(&step, None, &sums, Symmetry::Generic);
+/// }
+/// assert!((pressure::rate_spread(&e).unwrap() - 2f64.ln() / 2.0).abs() < 1e-12);
+/// assert_eq!(pressure::decay_spread(&e), Some(0.0));
+/// # Ok::<(), thermograd::Error>(())
+/// ```
 pub fn rate_spread(e: &Ensemble) -> Option<f64> {
     Some(spread(
         e.mean(Moment::LogRate)?,
@@ -414,9 +527,13 @@ impl Bath {
     }
 
     /// The bath that a run measured, from ⟨|w|² tr Σ⟩.
+    ///
+    /// `None` where noise or degrees of freedom were not measured, or the estimate of the noise
+    /// came out negative.
     pub fn measured(e: &Ensemble) -> Option<Self> {
+        let noise = e.mean(Moment::UnitNoise);
         Some(Self {
-            unit_noise: e.mean(Moment::UnitNoise)?,
+            unit_noise: noise.filter(|noise| (0.0..1e150).contains(noise))?,
             dof: e.dof()?,
         })
     }
@@ -549,12 +666,19 @@ impl Bath {
         let Some(relaxation) = step.relaxation_rate(Some(angle2)) else {
             return Ok(Reading::Undefined(Reason::DividesByZero("the noise")));
         };
+        let relaxation_steps = 1.0 / relaxation;
+        let numbers = [temperature, pressure, square, relaxation_steps];
+        if !numbers.iter().all(|x| x.is_finite()) {
+            return Ok(Reading::Undefined(Reason::Meaningless(
+                "the hyper-parameters are too many orders of magnitude apart",
+            )));
+        }
         Ok(Reading::Ready(Forecast {
             temperature,
             pressure,
             volume: 0.5 * square,
             radius: square.sqrt(),
-            relaxation_steps: 1.0 / relaxation,
+            relaxation_steps,
         }))
     }
 }

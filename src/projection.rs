@@ -4,9 +4,12 @@
 //! # Definition
 //! Every coordinate i is given a bucket b(i) out of k and a sign s(i) = ±1 by a hash of the seed
 //! and i, and the projection of x is
-//! ```math
-//! y_b = Σ s(i) x_i  over all i with b(i) = b
-//! ```
+//!
+//! <!-- math
+//! y_b = \sum_{i:\, b(i) = b} s(i)\, x_i
+//! -->
+#![doc = include_str!("math/projection.html")]
+//!
 //! That is CountSketch (Charikar, Chen and Farach-Colton, ICALP 2002; as an embedding, Clarkson and
 //! Woodruff, arXiv 1207.6365). It is linear, so that a difference of projections is the projection of
 //! the difference, and shards add. The expectation of |y|² is |x|² and its relative standard
@@ -131,10 +134,11 @@ impl Projection {
     ///
     /// # Errors
     /// [`Error::OutOfRange`] for less than 1 or more than 1024 coordinates, [`Error::NonFinite`] for
-    /// one that is not finite.
+    /// one that is not finite, [`Error::Overflow`] for one of 1e150 and more.
     pub fn from_coordinates(seed: u64, coordinates: &[f64]) -> Result<Self, Error> {
         let mut projection = Self::new(coordinates.len(), seed)?;
         Error::check_finite("coordinates of a projection", coordinates)?;
+        check_moderate("coordinates of a projection", coordinates)?;
         for (sum, coordinate) in projection.sums.iter_mut().zip(coordinates) {
             *sum = *coordinate;
         }
@@ -146,7 +150,7 @@ impl Projection {
     ///
     /// # Errors
     /// [`Error::NonFinite`] with the position of the first value that is not finite,
-    /// [`Error::Overflow`] if a sum of finite ones is not, [`Error::OutOfRange`] for an offset from
+    /// [`Error::Overflow`] if a sum reaches 1e150, [`Error::OutOfRange`] for an offset from
     /// which the values run beyond the largest index. Nothing is added then.
     pub fn add<'a>(&mut self, offset: usize, values: impl Into<View<'a>>) -> Result<(), Error> {
         self.add_with(offset, values.into(), Instructions::default())
@@ -169,7 +173,7 @@ impl Projection {
         };
         // Up to a boundary of blocks one by one, then whole blocks, then the rest.
         let len = values.len();
-        let head = (offset.next_multiple_of(BLOCK) - offset).min(len);
+        let head = ((BLOCK - offset % BLOCK) % BLOCK).min(len);
         let whole = (len - head) / BLOCK * BLOCK;
         self.singly(&table, offset, values, 0..head);
         kernel::project(
@@ -180,7 +184,7 @@ impl Projection {
             &mut self.sums,
         );
         self.singly(&table, offset, values, head + whole..len);
-        if self.sums.iter().all(|sum| sum.is_finite()) {
+        if self.sums.iter().all(|&sum| is_moderate(sum)) {
             return Ok(());
         }
         self.sums.copy_from_slice(&self.before);
@@ -211,13 +215,19 @@ impl Projection {
     /// Adds the projection of other coordinates, such as another shard's.
     ///
     /// # Errors
-    /// [`Error::Conflict`] for another dimension or seed.
+    /// [`Error::Conflict`] for another dimension or seed, [`Error::Overflow`] if a sum reaches
+    /// 1e150. Nothing is added then.
     pub fn merge(&mut self, other: &Self) -> Result<(), Error> {
         self.comparable(other)?;
+        self.before.copy_from_slice(&self.sums);
         for (sum, more) in self.sums.iter_mut().zip(&other.sums) {
             *sum += more;
         }
-        Ok(())
+        let merged = check_moderate("merged projections", &self.sums);
+        if merged.is_err() {
+            self.sums.copy_from_slice(&self.before);
+        }
+        merged
     }
 
     /// Forgets the values, and keeps dimension and seed.
@@ -339,6 +349,21 @@ impl Table {
 }
 
 /// Why a sum is not finite.
+/// Whether squares of it are finite, and sums of them.
+fn is_moderate(sum: f64) -> bool {
+    sum.abs() < 1e150
+}
+
+fn check_moderate(place: &str, sums: &[f64]) -> Result<(), Error> {
+    match sums.iter().find(|&&sum| !is_moderate(sum)) {
+        None => Ok(()),
+        Some(sum) => Err(Error::Overflow {
+            place: place.to_owned(),
+            largest: sum.abs(),
+        }),
+    }
+}
+
 fn fault(offset: usize, values: View<'_>) -> Error {
     let mut largest = 0.0_f64;
     for i in 0..values.len() {

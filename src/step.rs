@@ -3,6 +3,7 @@
 //! Every fact but the loss is optional. A metric that needs a learning rate nobody gave is
 //! undefined, not computed with zero.
 
+use crate::error::check_range;
 use crate::{Decay, Error, Optimizer, Protocol};
 
 /// How a batch is drawn from the data set.
@@ -174,6 +175,9 @@ impl Step {
     /// # Errors
     /// [`Error::OutOfRange`] with the name and value of the first such fact.
     pub fn check(&self) -> Result<(), Error> {
+        let known = |what, value: Option<f64>, allowed, holds: fn(f64) -> bool| {
+            value.map_or(Ok(()), |value| check_range(what, value, allowed, holds))
+        };
         let finite = [
             ("loss", Some(self.loss)),
             ("independent loss", self.independent_loss),
@@ -181,7 +185,7 @@ impl Step {
         ];
         for (what, value) in finite {
             // Squares of these are averaged: their range is that of sqrt(f64::MAX).
-            check(what, value, "a finite number below 1e150 in size", |x| {
+            known(what, value, "a finite number below 1e150 in size", |x| {
                 x.abs() < 1e150
             })?;
         }
@@ -189,7 +193,7 @@ impl Step {
             ("learning rate", self.learning_rate),
             ("weight decay", self.weight_decay),
         ] {
-            check(what, value, "a number from 0 to 1e50", |x| {
+            known(what, value, "a number from 0 to 1e50", |x| {
                 (0.0..=1e50).contains(&x)
             })?;
         }
@@ -199,7 +203,7 @@ impl Step {
                 beta2,
                 epsilon,
             } => {
-                check("epsilon", Some(epsilon), "a number from 0 to 1e50", |x| {
+                known("epsilon", Some(epsilon), "a number from 0 to 1e50", |x| {
                     (0.0..=1e50).contains(&x)
                 })?;
                 [("beta1", beta1), ("beta2", beta2)]
@@ -210,7 +214,7 @@ impl Step {
             ],
         };
         for (what, value) in shares {
-            check(what, Some(value), "a number in [0, 1)", |x| {
+            known(what, Some(value), "a number in [0, 1)", |x| {
                 (0.0..1.0).contains(&x)
             })?;
         }
@@ -218,7 +222,7 @@ impl Step {
             ("batch size", self.batch_size),
             ("data-set size", self.data_set_size),
         ] {
-            check(what, value.map(|n| n as f64), "at least 1", |x| x >= 1.0)?;
+            known(what, value.map(|n| n as f64), "at least 1", |x| x >= 1.0)?;
         }
         match (self.batch_size, self.data_set_size) {
             (Some(batch), Some(data)) if batch > data => Err(Error::OutOfRange {
@@ -228,21 +232,5 @@ impl Step {
             }),
             _ => Ok(()),
         }
-    }
-}
-
-fn check(
-    what: &'static str,
-    value: Option<f64>,
-    allowed: &'static str,
-    holds: impl Fn(f64) -> bool,
-) -> Result<(), Error> {
-    match value {
-        Some(value) if !holds(value) => Err(Error::OutOfRange {
-            what,
-            value,
-            allowed,
-        }),
-        _ => Ok(()),
     }
 }

@@ -4,9 +4,10 @@
 //! thermal degrees of freedom, and m the mobility of the update rule (η for SGD, η/(1−μ) with
 //! heavy-ball momentum), the bath's temperature is
 //!
-//! ```math
+//! <!-- math
 //! T = \frac{m \operatorname{tr}\Sigma}{2d}
-//! ```
+//! -->
+#![doc = include_str!("math/temperature.html")]
 //!
 //! in units of the loss (k_B = 1). [`noise`] measures it by definition. The others read it off
 //! the motion and agree with it where their assumptions hold, so that their disagreement is a
@@ -190,9 +191,8 @@ pub fn calorimetric(e: &Ensemble) -> Option<f64> {
 
 /// Temperature from sums of successive gradients, m⟨|g + g₋₁|²⟩/(4d); μ = 0 only.
 ///
-/// Exact on any stationary quadratic. Off stationarity it reads high by 2|∇L|², which
-/// [`lag_difference`] does not: the gap between the two is the mean product of successive
-/// gradients.
+/// Exact on any stationary quadratic. Elsewhere the mean gradient adds 2|∇L|² to tr Σ here and
+/// nothing to [`lag_difference`]: the gap between the two is m⟨g·g₋₁⟩/d.
 ///
 /// ```
 /// use thermograd::{temperature, Ensemble, Step, Sums, Symmetry};
@@ -209,6 +209,17 @@ pub fn lag_sum(e: &Ensemble) -> Option<f64> {
 
 /// Temperature from differences of successive gradients, m⟨|g − g₋₁|²⟩/(4d); μ = 0 only.
 /// High by a factor (2+ηa)/(2−ηa) in a mode of curvature a.
+///
+/// ```
+/// use thermograd::{temperature, Ensemble, Step, Sums, Symmetry};
+/// let mut sums = Sums::default();
+/// (sums.w_count, sums.lag_count, sums.lag_sum, sums.lag_difference) = (1.0, 1.0, 4.0, 12.0);
+/// let mut e = Ensemble::default();
+/// e.push(&Step::new(0.0).learning_rate(0.1), None, &sums, Symmetry::Generic);
+/// let high = temperature::lag_difference(&e).unwrap() / temperature::lag_sum(&e).unwrap();
+/// // What a single mode of ηa = 1 shows: (2+1)/(2−1).
+/// assert!((high - 3.0).abs() < 1e-15);
+/// ```
 pub fn lag_difference(e: &Ensemble) -> Option<f64> {
     Some(e.mean(Moment::LagDifferenceHeat)? / e.dof()?)
 }

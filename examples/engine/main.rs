@@ -282,7 +282,7 @@ fn draw_cycle(path: &Path, law: &EquationOfState, folder: &File) -> Result<(), B
     let wide = (0.9 * v.0, 1.1 * v.1);
     let mut plot = Plot::new(
         "Carnot's cycle of weights",
-        "V = |w|²/2",
+        "V = |w|²/2 (weight²)",
         "p (loss/weight²)",
     );
     for temperature in [COLD, HOT] {
@@ -441,7 +441,7 @@ fn draw_run(
         .collect();
     let mut plot = Plot::new(
         "A training run: the gradient's pressure falls to the decay's",
-        "V = |w|²/2",
+        "V = |w|²/2 (weight²)",
         "p (loss/weight²)",
     )
     .log_y();

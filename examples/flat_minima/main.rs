@@ -46,7 +46,7 @@ use common::{
 };
 use thermograd::correlation::{Bootstrap, Interval};
 use thermograd::curvature::{
-    CentralDifference, DensityConfig, LanczosConfig, Rates, TraceConfig, edge_of_stability,
+    CentralDifference, DensityConfig, Dynamics, LanczosConfig, TraceConfig, edge_of_stability,
     extremes, gradient, loss, spectral_density, trace,
 };
 use thermograd::flatness::{
@@ -378,7 +378,7 @@ fn measure(
         .seed(member.seed);
     let trace = trace(&mut hessian, &precise)?;
     let ends = extremes(&mut hessian, &LanczosConfig::default().tolerance(0.01))?;
-    let edge = edge_of_stability(&ends, Rates::learning_rate(member.rate))?;
+    let edge = edge_of_stability(&ends, Dynamics::learning_rate(member.rate))?;
     let spectrum = spectral_density(
         &mut hessian,
         &DensityConfig::default()

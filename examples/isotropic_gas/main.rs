@@ -629,6 +629,10 @@ fn draw_potential(
         }
         return map.save(&path);
     }
+    let unit = match setting.held {
+        Held::Lr => "weight²/loss",
+        Held::Elr | Held::Sphere => "1/loss",
+    };
     let target = grid.at(middle, middle);
     let raw = |i: usize, j: usize| {
         grid.potential(grid.at(i, j), target).value / target.measured.temperature.value
@@ -641,7 +645,7 @@ fn draw_potential(
     let best = grid.at(best.0, best.1);
     HeatMap::new(
         "Gibbs potential G = U - T*S + p*V of all states, at the T*, p* of one",
-        (rate, setting.rates()),
+        (&format!("{rate} ({unit})"), setting.rates()),
         (&format!("{other} (loss/weight²)"), setting.others()),
         (
             "(G - min)/T*",

@@ -13,7 +13,8 @@
 //! 2. *chaotic equilibrium*: it settles above, the higher the hotter;
 //! 3. *divergence*: it is worse than guessing, whatever the rate; every step undoes the one before.
 //!
-//! Below the first point dU/dT is that of equipartition, half the degrees of freedom.
+//! About the first point dU/dT is near that of equipartition, half the degrees of freedom (32 rows of 61 weights less one); well below it
+//! the network does not settle in so few steps, and dU/dT is smaller.
 //!
 //! So `ln U` over `ln η` is a plateau, a slope and a plateau. The two corners of the best such line are the transition points; their
 //! uncertainty is from bootstrap over networks and jackknife over rates.
@@ -86,7 +87,7 @@ struct Arguments {
     /// Write the answers as JSON.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
-    /// Write the curves as SVG files into this folder.
+    /// Write the curves as SVG and PNG files into this folder.
     #[arg(long, value_name = "DIR")]
     plots: Option<PathBuf>,
 }

@@ -59,9 +59,41 @@ pub(crate) fn read<T: Number>(streams: &[&[T]], threads: usize, ahead: Ahead) {
     }
 }
 
+/// Operations on `f64` a second, additions and multiplications in equal numbers, neither waiting for
+/// the other: what arithmetic can be at most on one thread, where a fused one counts once.
+pub(crate) fn arithmetic() -> f64 {
+    const TURNS: usize = 200_000;
+    let best = (0..9)
+        .map(|_| time(&mut || operate(black_box(TURNS)), 1))
+        .fold(f64::INFINITY, f64::min);
+    (TURNS * OPERATIONS) as f64 / best
+}
+
+/// Of one turn: sixteen registers of eight lanes.
+const OPERATIONS: usize = 16 * 8;
+
 /// What streams are made of.
 pub(crate) trait Number: Copy + Sync {
     fn sum(values: &[Self], ahead: Ahead) -> u64;
+}
+
+#[cfg(feature = "simd")]
+use vectors::operate;
+
+#[cfg(not(feature = "simd"))]
+fn operate(turns: usize) {
+    let (factor, term) = (black_box(0.5), black_box(1.0));
+    let mut lanes: [f64; OPERATIONS] = std::array::from_fn(|i| i as f64);
+    for _ in 0..turns {
+        for (i, lane) in lanes.iter_mut().enumerate() {
+            *lane = if i % 16 < 8 {
+                *lane * factor
+            } else {
+                *lane + term
+            };
+        }
+    }
+    black_box(lanes);
 }
 
 #[cfg(feature = "simd")]
@@ -71,9 +103,39 @@ mod vectors {
         reason = "only what is inlined into a dispatched function is compiled for its instructions"
     )]
 
-    use fearless_simd::{Level, dispatch, f32x8, prelude::*, u16x16};
+    use std::hint::black_box;
+
+    use fearless_simd::{Level, dispatch, f32x8, f64x8, prelude::*, u16x16};
 
     use super::{Ahead, Number};
+
+    /// Sixteen registers, of which every other is multiplied and the rest added to.
+    pub(super) fn operate(turns: usize) {
+        #[inline(always)]
+        fn operate<S: Simd>(simd: S, turns: usize) -> f64 {
+            let factor = f64x8::splat(simd, black_box(0.5));
+            let term = f64x8::splat(simd, black_box(1.0));
+            let mut lanes = [term; 16];
+            for (i, lane) in lanes.iter_mut().enumerate() {
+                *lane = f64x8::splat(simd, i as f64);
+            }
+            for _ in 0..turns {
+                for (i, lane) in lanes.iter_mut().enumerate() {
+                    *lane = if i % 2 == 0 {
+                        lane.mul_add(factor, term)
+                    } else {
+                        *lane + term
+                    };
+                }
+            }
+            let mut total = lanes[0];
+            for lane in &lanes[1..] {
+                total += *lane;
+            }
+            total[0]
+        }
+        black_box(dispatch!(Level::new(), simd => operate(simd, turns)));
+    }
 
     /// The level with the fastest loads: registers of 32 bytes beat those of 64.
     fn level() -> Level {

@@ -17,6 +17,7 @@ use thermograd::{
 
 use crate::{
     baseline,
+    limit::{arithmetic, faster, read},
     row::{Better, Curve, Effort, Row, Spread, paired, time},
 };
 
@@ -135,6 +136,17 @@ fn large(n: usize, d: usize, target: f64) -> Answer<Vec<Row>> {
         (warm, chill, seconds)
     })?;
     let threads = time(&mut || following.next(), 5);
+    let together = time(&mut || cold(&snapshots), 1);
+    let streams: Vec<&[f32]> = snapshots.iter().map(Vec::as_slice).collect();
+    let ahead = faster(&streams, 1);
+    let reading = Spread::of(
+        (0..5)
+            .map(|_| time(&mut || read(&streams, 1, ahead), 1))
+            .collect(),
+    );
+    let gigabytes = 4e-9 * (n * d) as f64;
+    // A difference, its square and a sum for each parameter of each pair.
+    let operations = 1.5e-9 * (n * (n - 1) * d) as f64;
     let (one, usual, all) = seconds[seconds.len() / 2];
     Ok(vec![
         row(
@@ -142,18 +154,26 @@ fn large(n: usize, d: usize, target: f64) -> Answer<Vec<Row>> {
             target,
             Spread::of(warm),
             format!(
-                "{:.3} ms [{:.3} on all threads] against {:.1} ms; {:.1} GB/s",
+                "{:.3} ms [{:.3} on all threads] against {:.1} ms; {:.1} of {:.1} GB/s",
                 1e3 * one,
                 1e3 * threads,
                 1e3 * usual,
-                4.0 * (n * d) as f64 / one / 1e9
+                gigabytes / one,
+                gigabytes / reading.median
             ),
         ),
         row(
             format!("entropy of a cold window, N={n}, d={d}"),
             3.0,
             Spread::of(chill),
-            format!("{:.1} ms against {:.1} ms", 1e3 * all, 1e3 * usual),
+            format!(
+                "{:.1} ms [{:.1} on all threads] against {:.1} ms; {:.1} of {:.1} G operations/s",
+                1e3 * all,
+                1e3 * together,
+                1e3 * usual,
+                operations / all,
+                1e-9 * arithmetic()
+            ),
         ),
     ])
 }

@@ -34,10 +34,11 @@
 //! Everything follows from the squared distances D between the checkpoints of a group and from
 //! their norms ([`Distances`]): with Δₜ = wₜ − wₜ₋₁,
 //!
-//! ```math
+//! <!-- math
 //! |\Delta_t| = \sqrt{D_{t,t-1}}, \qquad
 //! \Delta_t \cdot \Delta_{t-1} = \tfrac12 (D_{t,t-2} - D_{t,t-1} - D_{t-1,t-2}),
-//! ```
+//! -->
+#![doc = include_str!("../math/adapters_safetensors.html")]
 //!
 //! and the overlap of two checkpoints is the cosine q = 1 − |ŵᵢ − ŵⱼ|²/2 of their directions.
 //! Participation ratio, entropy and change points are those of

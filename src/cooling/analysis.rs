@@ -4,11 +4,12 @@
 //! A run is a record of bath temperature T, energy U, heat capacity C and relaxation time τ of the
 //! energy, at growing times. With dots for derivatives by time,
 //!
-//! ```math
+//! <!-- math
 //! \mathcal L = \int \frac{\sqrt C}{T}\,|dT|, \qquad
 //! v = \tau\sqrt C\,\frac{|\dot T|}{T}, \qquad
 //! \mathrm{De} = \tau\,\frac{|\dot T|}{T}
-//! ```
+//! -->
+#![doc = include_str!("../math/cooling_analysis_1.html")]
 //!
 //! are the thermodynamic length (Weinhold; Crooks, arXiv 0706.0559), the thermodynamic speed and
 //! the Deborah number. v is the lag of the energy behind equilibrium in standard deviations of the
@@ -16,16 +17,18 @@
 //! dissipation (Salamon and Berry, Phys. Rev. Lett. 51, 1127, 1983; Nulton and Salamon, Phys. Rev. A 37,
 //! 1351, 1988). In a given time t the entropy produced is at least
 //!
-//! ```math
+//! <!-- math
 //! \Sigma \ge \frac1t \left(\int \frac{\sqrt{\tau C}}{T}\,|dT|\right)^2
-//! ```
+//! -->
+#![doc = include_str!("../math/cooling_analysis_2.html")]
 //!
 //! and what is produced follows from energies alone, once the caloric curve is known: heat leaves
 //! a system of fictive temperature T_f for a bath at T,
 //!
-//! ```math
+//! <!-- math
 //! \Sigma = \int \left(\frac{1}{T_f} - \frac1T\right) dU
-//! ```
+//! -->
+#![doc = include_str!("../math/cooling_analysis_3.html")]
 //!
 //! The harmonic well ([`HarmonicCooling`](crate::systems::HarmonicCooling)) has all of it in
 //! closed form. There the bound is strict for cooling, where relaxation is what hinders, and is
@@ -46,6 +49,7 @@
 //! A training run that still learns loses energy that no bath takes: dU then contains learning, and
 //! "dissipation" is dominated by it. A network has many relaxation times; τ is that of the energy.
 
+use crate::error::check_range;
 use crate::{Error, Estimate, Moment, Observer, Reading, Reason};
 
 use super::CaloricCurve;
@@ -147,6 +151,7 @@ impl CoolingPoint {
             self.heat_capacity,
             self.relaxation_time,
         ];
+        known.iter().flatten().try_for_each(Estimate::check_count)?;
         for value in known
             .iter()
             .flatten()
@@ -162,15 +167,8 @@ impl CoolingPoint {
             }
         }
         let range = |what, value: f64, good: bool| {
-            if good {
-                Ok(())
-            } else {
-                Err(Error::OutOfRange {
-                    what,
-                    value,
-                    allowed: "temperatures 1e-70 to 1e70, relaxation times up to 1e70 and heat capacities 0 to 1e70, energies and times up to 1e70 in size, errors 0 to 1e70",
-                })
-            }
+            let allowed = "temperatures 1e-70 to 1e70, relaxation times up to 1e70 and heat capacities 0 to 1e70, energies and times up to 1e70 in size, errors 0 to 1e70";
+            check_range(what, value, allowed, |_| good)
         };
         let positive = 1e-70..=1e70;
         let size = 0.0..=1e70;

@@ -5,9 +5,10 @@
 //! in equilibrium: the temperature at which equilibrium has the energy found (Tool, J. Am. Ceram.
 //! Soc. 29, 240, 1946). Along it the entropy is that of equilibrium,
 //!
-//! ```math
-//! U_{eq}(T_f) = U, \qquad S(U_2) - S(U_1) = \int_{U_1}^{U_2} \frac{dU}{T_f(U)}
-//! ```
+//! <!-- math
+//! U_\mathrm{eq}(T_f) = U, \qquad S(U_2) - S(U_1) = \int_{U_1}^{U_2} \frac{dU}{T_f(U)}
+//! -->
+#![doc = include_str!("../math/cooling_caloric.html")]
 //!
 //! Near a quadratic minimum the curve is the line U₀ + CT with C = d/2 of equipartition. Elsewhere
 //! it is a table, from runs that were held at several temperatures until they settled; between its
@@ -181,7 +182,7 @@ impl CaloricCurve {
                 sum += self.slope(line) * (end / start).ln();
             }
         }
-        Some(sum)
+        sum.is_finite().then_some(sum)
     }
 }
 

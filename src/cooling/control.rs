@@ -11,9 +11,10 @@
 //!
 //! 1. [`ConstantSpeed`] cools at the constant thermodynamic speed of Salamon and Nulton,
 //!
-//!    ```math
-//!    \frac{d\ln T}{dt} = -\frac{v}{\tau\sqrt C}
-//!    ```
+//! <!-- math
+//! \frac{d\ln T}{dt} = -\frac{v}{\tau\sqrt C}
+//! -->
+#![doc = include_str!("../math/cooling_control.html")]
 //!
 //!    with the one v that reaches the end temperature at the end of the run. Cooling by η slows the
 //!    clock along with the motion: τ ∝ 1/η in steps. With C of equipartition, a constant, this is
@@ -397,7 +398,7 @@ impl<S: Schedule> Controller<S> {
                 allowed: "within the bounds, and at least 1",
             });
         }
-        if clamped.learning_rate != current.learning_rate {
+        if !current.learning_rate.is_finite() || clamped.learning_rate != current.learning_rate {
             return Err(Error::OutOfRange {
                 what: "learning rate",
                 value: current.learning_rate,

@@ -3,9 +3,10 @@
 //! A Lanczos iteration of m steps from a random unit vector v is a Gauss quadrature: with Ritz values θ and
 //! the squared first components τ of their vectors
 //!
-//! ```math
-//! v'f(H)v ≈ Σ_j τ_j f(θ_j)        tr f(H) = d E[v'f(H)v]
-//! ```
+//! <!-- math
+//! v' f(H) v \approx \sum_j \tau_j f(\theta_j), \qquad \operatorname{tr} f(H) = d\, \mathrm{E}[v' f(H) v]
+//! -->
+#![doc = include_str!("../math/curvature_density.html")]
 //!
 //! exact for polynomials of degree 2m − 1 (Golub and Welsch 1969; Bai, Fahey and Golub 1996; for
 //! networks Ghorbani, Krishnan and Xiao, arXiv 1901.10159). With a narrow Gaussian for f it is the

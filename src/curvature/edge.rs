@@ -3,17 +3,19 @@
 //! Gradient descent with learning rate η and heavy-ball momentum μ amplifies a mode of curvature h
 //! once h > 2(1 + μ)/η. In units of that bound
 //!
-//! ```math
-//! e(h) = η h / (2(1 + μ))
-//! ```
+//! <!-- math
+//! e(h) = \frac{\eta h}{2(1 + \mu)}
+//! -->
+#![doc = include_str!("../math/curvature_edge_1.html")]
 //!
 //! is 0 for small steps and 1 at the edge. There are two curvatures to put in. The largest one (by
 //! [`extremes`](super::extremes)) says when the first mode goes; networks trained with large batches hover there
 //! (Cohen et al., arXiv 2103.00065). The curvature along the update Δ, averaged as a ratio of means,
 //!
-//! ```math
-//! e = η ⟨Δ'HΔ⟩ / (2(1 + μ) ⟨|Δ|²⟩) = 1 − T_mid/T_kin
-//! ```
+//! <!-- math
+//! e = \frac{\eta \langle \Delta' H \Delta \rangle}{2(1 + \mu) \langle |\Delta|^2 \rangle} = 1 - \frac{T_\mathrm{mid}}{T_\mathrm{kin}}
+//! -->
+#![doc = include_str!("../math/curvature_edge_2.html")]
 //!
 //! equals the edge ratio that the observer reads off the motion for nothing
 //! ([`temperature::edge_ratio`](crate::temperature::edge_ratio)), in every stationary state of a
@@ -27,61 +29,9 @@
 
 use super::objective::{Cost, HessianVector, check_length, check_within, norm, product};
 use super::{Extremes, check_dimension};
-use crate::equilibrium::{Truncation, correlated_mean};
+use crate::equilibrium::{Dynamics, Truncation, correlated_mean};
 use crate::sums::dot;
 use crate::{Error, Estimate, Reading, Reason};
-
-/// Learning rate η and momentum μ of SGD with a heavy ball.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Rates {
-    learning_rate: f64,
-    momentum: f64,
-}
-
-impl Rates {
-    /// Plain SGD.
-    pub const fn learning_rate(learning_rate: f64) -> Self {
-        Self {
-            learning_rate,
-            momentum: 0.0,
-        }
-    }
-
-    /// With momentum, undampened.
-    #[must_use]
-    pub const fn momentum(mut self, momentum: f64) -> Self {
-        self.momentum = momentum;
-        self
-    }
-
-    /// 2(1 + μ)/η: the curvature at which a mode becomes unstable.
-    ///
-    /// ```
-    /// use thermograd::curvature::Rates;
-    /// assert!((Rates::learning_rate(0.1).momentum(0.5).critical_curvature()? - 30.0).abs() < 1e-12);
-    /// # Ok::<(), thermograd::Error>(())
-    /// ```
-    ///
-    /// # Errors
-    /// [`Error::OutOfRange`] for a learning rate that is not positive or a momentum outside [0, 1).
-    pub fn critical_curvature(&self) -> Result<f64, Error> {
-        if !(self.learning_rate > 1e-150 && self.learning_rate < 1e150) {
-            return Err(Error::OutOfRange {
-                what: "learning rate",
-                value: self.learning_rate,
-                allowed: "a positive number between 1e-150 and 1e150",
-            });
-        }
-        if !(0.0..1.0).contains(&self.momentum) {
-            return Err(Error::OutOfRange {
-                what: "momentum",
-                value: self.momentum,
-                allowed: "a number from 0 to below 1",
-            });
-        }
-        Ok(2.0 * (1.0 + self.momentum) / self.learning_rate)
-    }
-}
 
 /// The curvature along one direction ([`sharpness`]).
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -158,7 +108,7 @@ pub fn sharpness<H: HessianVector + ?Sized>(
 /// nothing moved, or where all updates say the same, which leaves no error bar.
 ///
 /// ```
-/// use thermograd::curvature::{Rates, edge_ratio, hessian_vector, sharpness};
+/// use thermograd::curvature::{Dynamics, edge_ratio, hessian_vector, sharpness};
 /// let mut h = hessian_vector(2, |v: &[f64], out: &mut [f64]| {
 ///     (out[0], out[1]) = (2.0 * v[0], 4.0 * v[1]);
 ///     Ok::<(), std::fmt::Error>(())
@@ -166,16 +116,16 @@ pub fn sharpness<H: HessianVector + ?Sized>(
 /// let updates = [[1.0, 0.0], [0.0, 1.0]].repeat(8);
 /// let along: Result<Vec<_>, _> = updates.iter().map(|u| sharpness(&mut h, u)).collect();
 /// // η ⟨3⟩ / 2.
-/// let e = edge_ratio(&along?, Rates::learning_rate(0.1))?;
+/// let e = edge_ratio(&along?, Dynamics::learning_rate(0.1))?;
 /// assert!((e.ready().unwrap().value - 0.15).abs() < 1e-12);
 /// # Ok::<(), thermograd::Error>(())
 /// ```
 ///
 /// # Errors
-/// [`Error::OutOfRange`] for the rates; [`Error::NonFinite`] and [`Error::Overflow`] for values made by hand.
-pub fn edge_ratio(along: &[Sharpness], rates: Rates) -> Result<Reading<Estimate>, Error> {
+/// [`Error::OutOfRange`] for learning rate or momentum; [`Error::NonFinite`] and [`Error::Overflow`] for values made by hand.
+pub fn edge_ratio(along: &[Sharpness], dynamics: Dynamics) -> Result<Reading<Estimate>, Error> {
     const FEWEST: usize = 8;
-    let critical = rates.critical_curvature()?;
+    let critical = dynamics.critical_curvature()?;
     if along.len() < FEWEST {
         return Ok(Reading::Pending {
             seen: along.len() as u64,
@@ -222,14 +172,14 @@ pub struct EdgeOfStability {
 /// The margin to the edge of stability, from the largest curvature.
 ///
 /// ```
-/// use thermograd::curvature::{LanczosConfig, Rates, edge_of_stability, extremes, hessian_vector};
+/// use thermograd::curvature::{LanczosConfig, Dynamics, edge_of_stability, extremes, hessian_vector};
 /// let mut h = hessian_vector(2, |v: &[f64], out: &mut [f64]| {
 ///     (out[0], out[1]) = (1.0 * v[0], 15.0 * v[1]);
 ///     Ok::<(), std::fmt::Error>(())
 /// });
 /// let found = extremes(&mut h, &LanczosConfig::default())?;
 /// // The edge is at 2/0.1 = 20.
-/// let edge = edge_of_stability(&found, Rates::learning_rate(0.1))?;
+/// let edge = edge_of_stability(&found, Dynamics::learning_rate(0.1))?;
 /// assert!((edge.ready().unwrap().margin - 0.25).abs() < 1e-12);
 /// # Ok::<(), thermograd::Error>(())
 /// ```
@@ -237,12 +187,12 @@ pub struct EdgeOfStability {
 /// Undefined where no largest eigenvalue was asked for.
 ///
 /// # Errors
-/// [`Error::OutOfRange`] for the rates.
+/// [`Error::OutOfRange`] for learning rate or momentum.
 pub fn edge_of_stability(
     extremes: &Extremes,
-    rates: Rates,
+    dynamics: Dynamics,
 ) -> Result<Reading<EdgeOfStability>, Error> {
-    let critical = rates.critical_curvature()?;
+    let critical = dynamics.critical_curvature()?;
     Ok(extremes.top().map_or(
         Reading::Undefined(Reason::Missing("the largest eigenvalue")),
         |top| {

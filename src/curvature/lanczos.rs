@@ -5,9 +5,10 @@
 //! Ritz values, approach those of H from within, the extreme ones first (Lanczos 1950; Golub and
 //! Van Loan, ch. 10). For T s = θ s after m steps
 //!
-//! ```math
-//! |H Q s − θ Q s| = β_m |s_m|
-//! ```
+//! <!-- math
+//! |H Q s - \theta Q s| = \beta_m |s_m|
+//! -->
+#![doc = include_str!("../math/curvature_lanczos.html")]
 //!
 //! and some eigenvalue of H lies within that residual of θ: a bound, not a standard error. Near a
 //! converged, separated eigenvalue the error is smaller still, residual² over the gap.

@@ -35,10 +35,11 @@ mod lanczos;
 pub(crate) mod objective;
 mod trace;
 
+pub use crate::equilibrium::Dynamics;
 pub use coordinates::{Block, Coordinates, Restricted, RestrictedLoss};
 pub(crate) use density::check_shift;
 pub use density::{DensityConfig, SpectralDensity, TraceOf, spectral_density};
-pub use edge::{EdgeOfStability, Rates, Sharpness, edge_of_stability, edge_ratio, sharpness};
+pub use edge::{EdgeOfStability, Sharpness, edge_of_stability, edge_ratio, sharpness};
 pub use lanczos::{Eigenpair, Extremes, LanczosConfig, extremes};
 pub use objective::{
     CentralDifference, Cost, Gradient, GradientF32, HessianVector, Loss, LossOf, LossOfF32,

@@ -6,9 +6,10 @@
 //! [`loss`], [`loss_f32`] and [`hessian_vector`] make them of closures; [`CentralDifference`] makes
 //! a product of two gradients:
 //!
-//! ```math
-//! H v ≈ ( ∇L(w + εv) − ∇L(w − εv) ) / 2ε
-//! ```
+//! <!-- math
+//! H v \approx \frac{\nabla L(w + \varepsilon v) - \nabla L(w - \varepsilon v)}{2 \varepsilon}
+//! -->
+#![doc = include_str!("../math/curvature_objective.html")]
 //!
 //! with an error of order ε² from third derivatives of the gradient (none for a loss that is cubic
 //! at most) and of order ρ/ε from the rounding ρ of the gradient. The default |εv| = ρ^{1/3}|w|

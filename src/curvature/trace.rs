@@ -1,17 +1,19 @@
 //! The trace of a Hessian: the sum of all curvatures, from products with random directions.
 //!
-//! ```math
-//! tr H = E[z'Hz]    for E[z] = 0, E[zz'] = 1
-//! ```
+//! <!-- math
+//! \operatorname{tr} H = \mathrm{E}[z' H z] \quad\text{for}\quad \mathrm{E}[z] = 0, \; \mathrm{E}[z z'] = 1
+//! -->
+#![doc = include_str!("../math/curvature_trace_1.html")]
 //!
 //! (Hutchinson 1990). One probe has the variance 2(|H|²_F − Σ H_ii²) for signs (Rademacher) and
 //! 2|H|²_F for Gaussian entries: signs see a diagonal Hessian without any noise. Hutch++ (Meyer,
 //! Musco, Musco and Woodruff, arXiv 2010.09649) takes the trace over the range Q of H S, S a few
 //! random directions, exactly, and probes only what is left:
 //!
-//! ```math
-//! tr H = tr Q'HQ + E[z'(1 − QQ')H(1 − QQ')z]
-//! ```
+//! <!-- math
+//! \operatorname{tr} H = \operatorname{tr} Q' H Q + \mathrm{E}[z' (1 - Q Q') H (1 - Q Q') z]
+//! -->
+#![doc = include_str!("../math/curvature_trace_2.html")]
 //!
 //! which pays where few directions hold most of the curvature, as they do in networks.
 //!
@@ -26,6 +28,7 @@
 
 use super::objective::{Cost, HessianVector, product};
 use super::{Coordinates, Probe, Subspace, check_dimension};
+use crate::error::check_range;
 use crate::sums::dot;
 use crate::systems::Random;
 use crate::{Error, Estimate};
@@ -118,29 +121,14 @@ impl TraceConfig {
     }
 
     fn check(&self) -> Result<(), Error> {
-        let number = |what, value: f64| {
-            if value.is_finite() && value >= 0.0 {
-                Ok(())
-            } else {
-                Err(Error::OutOfRange {
-                    what,
-                    value,
-                    allowed: "a finite number, 0 or more",
-                })
-            }
-        };
+        let number =
+            |what, value| check_range(what, value, "a finite number, 0 or more", |x| x >= 0.0);
         number("relative error of a trace", self.relative)?;
         number("absolute error of a trace", self.absolute)?;
         let count = |what, value: usize, least: usize, allowed| {
-            if (least..=1_000_000).contains(&value) {
-                Ok(())
-            } else {
-                Err(Error::OutOfRange {
-                    what,
-                    value: value as f64,
-                    allowed,
-                })
-            }
+            check_range(what, value as f64, allowed, |_| {
+                (least..=1_000_000).contains(&value)
+            })
         };
         count("least number of probes", self.least, 2, "2 to 1000000")?;
         count(

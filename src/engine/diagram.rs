@@ -5,9 +5,10 @@
 //! (V, p) and a point (S, T). On the way the gas expands against the decay and takes heat from the
 //! bath,
 //!
-//! ```math
+//! <!-- math
 //! dU = T dS - p dV, \qquad W = \oint p\,dV, \qquad Q = \oint T\,dS
-//! ```
+//! -->
+#![doc = include_str!("../math/engine_diagram.html")]
 //!
 //! and over a closed loop both are areas: W = Q, positive for a loop that runs clockwise. Here W is
 //! the work that the gas gives *off*. Areas are those of the polygon through the points (the
@@ -31,6 +32,7 @@
 use std::ops::RangeInclusive;
 
 use crate::equilibrium::Verdict;
+use crate::error::check_range;
 use crate::{Error, Estimate, GroupId, Moment, Observer, Reading, Reason, pressure};
 
 /// Whether a point, or all points of a path, are stationary.
@@ -182,6 +184,7 @@ impl StatePoint {
 
     fn check(&self, index: usize) -> Result<(), Error> {
         for variable in self.variables().into_iter().flatten() {
+            variable.check_count()?;
             for (value, good) in [
                 (variable.value, variable.value.abs() <= 1e70),
                 (
@@ -530,15 +533,8 @@ fn sides(part: &RangeInclusive<usize>) -> impl Iterator<Item = (usize, usize)> +
 /// [`Error::OutOfRange`] unless 0 ≤ T_c ≤ T_h, T_h > 0, up to 1e150.
 pub fn carnot_efficiency(cold: &Estimate, hot: &Estimate) -> Result<Estimate, Error> {
     let check = |what, value: f64, good: bool| {
-        if good {
-            Ok(())
-        } else {
-            Err(Error::OutOfRange {
-                what,
-                value,
-                allowed: "a positive number up to 1e150, the cold one not above the hot",
-            })
-        }
+        let allowed = "a positive number up to 1e150, the cold one not above the hot";
+        check_range(what, value, allowed, |_| good)
     };
     let range = 1e-150..=1e150;
     check("hot temperature", hot.value, range.contains(&hot.value))?;

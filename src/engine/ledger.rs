@@ -5,19 +5,21 @@
 //! The energy of step t is that of its own batch at its own weights, with the decay's potential
 //! where the norm is given:
 //!
-//! ```math
+//! <!-- math
 //! E_t = L_{B_t}(w_t) + \tfrac12 p_t |w_t|^2
-//! ```
+//! -->
+#![doc = include_str!("../math/engine_ledger_1.html")]
 //!
 //! The update moves the weights at fixed batch and decay: that is heat. Then the batch is replaced,
 //! and perhaps the decay changed, at fixed weights: that is work (the discrete form of Sekimoto's
 //! stochastic energetics, Prog. Theor. Phys. Suppl. 130, 17, 1998).
 //!
-//! ```math
+//! <!-- math
 //! Q_t = E(w_{t+1}; B_t, p_t) - E(w_t; B_t, p_t), \qquad
 //! W_t = E(w_{t+1}; B_{t+1}, p_{t+1}) - E(w_{t+1}; B_t, p_t), \qquad
 //! E_n - E_0 = \sum_t (Q_t + W_t)
-//! ```
+//! -->
+#![doc = include_str!("../math/engine_ledger_2.html")]
 //!
 //! The sum telescopes: it is exact for any data, and [`Balance::residual`] is rounding. Besides
 //! the loss that every loop has, it needs the loss of the same batch after the update
@@ -388,6 +390,18 @@ pub fn housekeeping_heat(e: &Ensemble, optimizer: Optimizer) -> Option<f64> {
 
 /// Excess heat of a step, measured heat less [`housekeeping_heat`]: 0 in a stationary state,
 /// negative while the network cools.
+///
+/// ```
+/// use thermograd::{engine, Ensemble, Optimizer, Piece, Step, Sums, Symmetry};
+/// let piece = Piece::new(&[1.0_f64], &[1.0_f64]).second_gradient(&[-1.0_f64]);
+/// let sums = Sums::reduce(&piece, std::num::NonZero::<usize>::MIN)?;
+/// let mut e = Ensemble::default();
+/// let now = Step::new(0.0).learning_rate(0.1).previous_batch_loss(0.5);
+/// e.push(&now, Some(&Step::new(0.75)), &sums, Symmetry::Generic);
+/// // Heat 0.5 − 0.75, of which −η tr Σ = −0.1·2 keeps the state.
+/// assert!((engine::excess_heat(&e, Optimizer::SGD).unwrap() + 0.05).abs() < 1e-15);
+/// # Ok::<(), thermograd::Error>(())
+/// ```
 pub fn excess_heat(e: &Ensemble, optimizer: Optimizer) -> Option<f64> {
     Some(energy::heat(e)? - housekeeping_heat(e, optimizer)?)
 }

@@ -4,9 +4,10 @@
 //! Near the stationary states of a scale-invariant group the fitted form is that of an ideal gas
 //! of constant heat capacity,
 //!
-//! ```math
+//! <!-- math
 //! pV = RT, \qquad U = U_0 + C_V T, \qquad S = S_0 + C_V \ln T + R \ln V
-//! ```
+//! -->
+#![doc = include_str!("../math/engine_state.html")]
 //!
 //! whose curves are: isotherms p = RT/V; adiabats pV^γ = const with γ = 1 + R/C_V, vertical lines
 //! where C_V = 0 (a gas of noise alone, whose energy does not know the temperature); in the (S, T)
@@ -207,13 +208,21 @@ impl EquationOfState {
             .ready()
             .filter(|c| c.value > 2.0 * c.std_error && c.value > 0.0)
             .map(|c| 1.0 + self.gas_constant.value / c.value);
-        Ok(volumes
+        let line: Vec<(f64, f64)> = volumes
             .into_iter()
             .map(|v| match stiff {
                 Some(gamma) => (v, start.1 * (start.0 / v).powf(gamma)),
                 None => (start.0, start.1 * start.0 / v),
             })
-            .collect())
+            .collect();
+        match line.iter().find(|(_, pressure)| !pressure.is_finite()) {
+            None => Ok(line),
+            Some(&(volume, _)) => Err(Error::OutOfRange {
+                what: "volume on an adiabat",
+                value: volume,
+                allowed: "one nearer to the start: the pressure leaves the range of f64",
+            }),
+        }
     }
 
     /// (S, T) at one volume, for `count` temperatures in geometric progression. Undefined without

@@ -56,18 +56,18 @@ impl Cloud {
 
     pub(crate) fn push(&mut self, step: u64, weights: View<'_>) -> Result<(), Error> {
         let rows = self.scales.max(1);
+        let row = weights.len() / rows;
+        if row == 0 || row * rows != weights.len() {
+            return Err(Error::LengthMismatch {
+                place: format!("rows of {}", self.config.name),
+                expected: row.max(1).saturating_mul(rows),
+                found: weights.len(),
+            });
+        }
         if self.windows.is_empty() {
             for _ in 0..rows {
                 self.windows.push(SnapshotWindow::new(self.config.clone())?);
             }
-        }
-        let row = weights.len() / rows;
-        if row * rows != weights.len() {
-            return Err(Error::LengthMismatch {
-                place: format!("rows of {}", self.config.name),
-                expected: row * rows,
-                found: weights.len(),
-            });
         }
         for (index, window) in self.windows.iter_mut().enumerate() {
             let range = index * row..(index + 1) * row;

@@ -2,9 +2,10 @@
 //!
 //! From the N × N matrix `D_ij` = |`w_i` − `w_j|²` follow every nearest neighbour, and, centred twice,
 //!
-//! ```math
+//! <!-- math
 //! K_{ij} = -\tfrac12 (D_{ij} - \bar D_{i} - \bar D_{j} + \bar D) = (w_i - \bar w) \cdot (w_j - \bar w) ,
-//! ```
+//! -->
+#![doc = include_str!("../math/entropy_distances_1.html")]
 //!
 //! the Gram matrix of the centred cloud (Torgerson, Psychometrika 17, 401 (1952)), whose non-zero
 //! eigenvalues are those of the scatter matrix. So N² numbers stand for N × d, and
@@ -16,9 +17,10 @@
 //!
 //! With the squared norms kept beside them, distances also give the chord between two *directions*,
 //!
-//! ```math
+//! <!-- math
 //! |\hat w_i - \hat w_j|^2 = \frac{D_{ij} - (r_i - r_j)^2}{r_i r_j} .
-//! ```
+//! -->
+#![doc = include_str!("../math/entropy_distances_2.html")]
 //!
 //! The radii `r_i` are roots of squared norms, both held in twice the working precision, and so is their
 //! difference. It loses digits all the same where the radius moves far more than the direction: about as many as
@@ -42,6 +44,7 @@ pub(super) struct Twofold {
 }
 
 impl Twofold {
+    #[inline]
     pub(super) fn add(&mut self, x: f64) {
         let sum = self.high + x;
         let part = sum - self.high;
@@ -664,9 +667,27 @@ impl Points {
     }
 }
 
+/// |row|², in eight sums that do not wait for each other.
 pub(super) fn squared_norm<T: Copy + Into<f64>>(row: &[T]) -> Twofold {
-    let mut norm = Twofold::default();
-    for &x in row {
+    const LANES: usize = 8;
+    let (mut high, mut low) = ([0.0_f64; LANES], [0.0_f64; LANES]);
+    let (wholes, rest) = row.as_chunks::<LANES>();
+    for whole in wholes {
+        // `Twofold::add`, lane by lane.
+        for lane in 0..LANES {
+            let x: f64 = whole[lane].into();
+            let x = x * x;
+            let sum = high[lane] + x;
+            let part = sum - high[lane];
+            low[lane] += (high[lane] - (sum - part)) + (x - part);
+            high[lane] = sum;
+        }
+    }
+    let lanes = high.into_iter().zip(low);
+    let mut norm = lanes
+        .map(|(high, low)| Twofold::new(high, low))
+        .fold(Twofold::default(), Twofold::plus);
+    for &x in rest {
         let x: f64 = x.into();
         norm.add(x * x);
     }

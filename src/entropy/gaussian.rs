@@ -2,9 +2,10 @@
 //!
 //! Of all densities with covariance C the Gaussian has the largest entropy,
 //!
-//! ```math
+//! <!-- math
 //! S = \tfrac12 \ln \det (2 \pi e\, C) ,
-//! ```
+//! -->
+#![doc = include_str!("../math/entropy_gaussian_1.html")]
 //!
 //! the quasi-harmonic entropy of molecular dynamics (Karplus and Kushick, Macromolecules 14, 325
 //! (1981)). Three estimators, by how many snapshots there are:
@@ -159,10 +160,11 @@ pub fn gaussian(distances: &Distances<'_>, sampling: Sampling) -> Reading<Entrop
 /// For N ≤ d the covariance has rank N − 1, and no eigenvalue need be found: with w₀ any one of the
 /// snapshots,
 ///
-/// ```math
+/// <!-- math
 /// \operatorname{pdet} \hat C = \frac{\det G}{N (N-1)^{N-1}}, \qquad
 /// G_{ij} = (w_i - w_0) \cdot (w_j - w_0) = \tfrac12 (D_{i0} + D_{j0} - D_{ij}),
-/// ```
+/// -->
+#[doc = include_str!("../math/entropy_gaussian_2.html")]
 ///
 /// since both sides are the squared volume of the simplex of snapshots times ((N − 1)!)². It is a
 /// volume of the seen directions: comparable between clouds of one N. Undefined where snapshots are
@@ -237,11 +239,12 @@ pub struct Shrinkage {
 ///
 /// With S the covariance of denominator N, p parameters and x the centred snapshots:
 ///
-/// ```math
+/// <!-- math
 /// m = \frac{\operatorname{tr} S}{p}, \quad \delta^2 = \frac{|S|_F^2}{p} - m^2, \quad
 /// \beta^2 = \min\Bigl(\delta^2, \frac{\overline{|x|^4} - |S|_F^2}{N p}\Bigr), \quad
 /// \rho = \frac{\beta^2}{\delta^2} .
-/// ```
+/// -->
+#[doc = include_str!("../math/entropy_gaussian_3.html")]
 ///
 /// ```
 /// use thermograd::entropy::{Points, ledoit_wolf_shrinkage};

@@ -2,18 +2,20 @@
 //!
 //! Between two stationary states joined by a family of them, dU = T dS at fixed volume, so
 //!
-//! ```math
+//! <!-- math
 //! S_2 - S_1 = \int \frac{dU}{T} = \int \frac{C}{T}\, dT .
-//! ```
+//! -->
+#![doc = include_str!("../math/entropy_integration_1.html")]
 //!
 //! Means of the loss are all it takes, in any dimension: where neighbours and determinants fail, this
 //! is the number to believe. Integration by parts leaves U undifferentiated, in one of three variables
 //! ([`Variable`]):
 //!
-//! ```math
+//! <!-- math
 //! \int \frac{dU}{T} = \Bigl[\frac UT\Bigr] + \int \frac UT\, d\ln T
-//!   = \Bigl[\frac UT\Bigr] + \int \frac{U}{T^2}\, dT = [\beta U] - \int U\, d\beta .
-//! ```
+//! = \Bigl[\frac UT\Bigr] + \int \frac{U}{T^2}\, dT = [\beta U] - \int U\, d\beta .
+//! -->
+#![doc = include_str!("../math/entropy_integration_2.html")]
 //!
 //! In ln T the integrand is constant where equipartition holds, so the rule is exact there.
 //!
@@ -260,6 +262,7 @@ fn check(estimate: &Estimate, place: &str, index: usize) -> Result<(), Error> {
             });
         }
     }
+    estimate.check_count()?;
     if estimate.std_error < 0.0 {
         return Err(Error::OutOfRange {
             what: "standard error",

@@ -3,15 +3,17 @@
 //! In flat space (Kozachenko and Leonenko, Probl. Inf. Transm. 23, 95 (1987)), with `ε_k,i` the distance
 //! from snapshot i to its k-th neighbour and `c_d` the volume of the unit ball,
 //!
-//! ```math
+//! <!-- math
 //! \hat h = \psi(N) - \psi(k) + \ln c_d + \frac{d}{N} \sum_i \ln \varepsilon_{k,i} .
-//! ```
+//! -->
+#![doc = include_str!("../math/entropy_knn_1.html")]
 //!
 //! On a sphere the ball becomes a geodesic cap of area A(θ),
 //!
-//! ```math
+//! <!-- math
 //! \hat h = \psi(N) - \psi(k) + \frac1N \sum_i \ln A(\theta_{k,i}) .
-//! ```
+//! -->
+#![doc = include_str!("../math/entropy_knn_2.html")]
 //!
 //! The mass of the ball out to the k-th of N − 1 neighbours has E ln mass = ψ(k) − ψ(N) whatever the
 //! density; the only error is to take the density in the ball for constant. On the uniform sphere it
@@ -729,10 +731,11 @@ pub fn geodesic_cap(
 ///
 /// For comparison with published numbers only. With φ the d − 1 angles of w,
 ///
-/// ```math
+/// <!-- math
 /// \hat h = \ln(N-1) + \gamma + \ln c_{d-1} + \frac1N \sum_i \Bigl[ (d-1) \ln \varepsilon_i
-///   + \sum_{m=1}^{d-2} (d-1-m) \ln \sin \varphi_{i,m} \Bigr] ,
-/// ```
+/// + \sum_{m=1}^{d-2} (d-1-m) \ln \sin \varphi_{i,m} \Bigr] ,
+/// -->
+#[doc = include_str!("../math/entropy_knn_3.html")]
 ///
 /// ε the Euclidean distance between angle vectors, with ε and the sines cut off below at 10⁻⁸. It
 /// treats the last angle as a line although it is a circle, is not invariant under rotation, and on
@@ -863,10 +866,11 @@ impl GraphLength {
 
 /// The entropy of arXiv 2505.23489 from the length of the neighbour graph, in nats up to a constant:
 ///
-/// ```math
+/// <!-- math
 /// H = \frac{d}{\gamma} \Bigl[ \ln L - \bigl(1 - \tfrac{\gamma}{d}\bigr) \ln N \Bigr], \qquad
 /// L = \sum_i \sum_{j \in k\mathrm{NN}(i)} |w_i - w_j|^\gamma .
-/// ```
+/// -->
+#[doc = include_str!("../math/entropy_knn_4.html")]
 ///
 /// It tends to the Rényi entropy of order (d − γ)/d plus a constant of d, γ and k that has no closed
 /// form, so it is relative by construction; under w → cw it shifts by d ln c exactly.
@@ -925,6 +929,11 @@ pub fn graph_length(
         let ln_length = largest + sum.ln();
         d / gamma * (ln_length - (1.0 - gamma / d) * (found.members.len() as f64).ln())
     });
+    if !(value.is_finite() && std_error.is_finite()) {
+        return Ok(Reading::Undefined(Reason::Meaningless(
+            "the power of the edge lengths is too small for f64",
+        )));
+    }
     context.neighbor_caveats(found.duplicates());
     context.caveats.insert(0, Caveat::Relative);
     Ok(Reading::Ready(context.estimate(

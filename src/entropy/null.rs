@@ -4,9 +4,10 @@
 //! measured: draw clouds of the same N and d from an isotropic Gaussian, apply the estimator, and
 //! subtract the truth,
 //!
-//! ```math
+//! <!-- math
 //! h = \tfrac{d}{2} \ln 2 \pi e \quad\text{or, for directions,}\quad h = \ln \Omega_d .
-//! ```
+//! -->
+#![doc = include_str!("../math/entropy_null.html")]
 //!
 //! Only distances matter, so for d > N nothing of size N × d is drawn: the Gram matrix of N Gaussian
 //! points is Wishart, and its triangular factor has independent normal entries below the diagonal and

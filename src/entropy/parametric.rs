@@ -4,9 +4,10 @@
 //! ∝ `e^(κ m·x)`. The mean of N directions has length R, and the likelihood is largest where the
 //! distribution's own mean length equals it (Mardia and Jupp, *Directional Statistics*, 10.3.1):
 //!
-//! ```math
+//! <!-- math
 //! A_d(\hat\kappa) = R, \qquad 1 - R^2 = \frac{1}{2 N^2} \sum_{ij} |\hat w_i - \hat w_j|^2 .
-//! ```
+//! -->
+#![doc = include_str!("../math/entropy_parametric.html")]
 //!
 //! The right-hand side needs the distances between directions alone and keeps its digits however
 //! concentrated they are. R is biased upwards, E R² = A² + (1 − A²)/N, which for N < d is most of it;

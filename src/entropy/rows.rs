@@ -4,9 +4,10 @@
 //! themselves, for `|a|² + |b|² − 2 a·b` loses every digit of a displacement that is small against
 //! the weights. The sum of a pair of rows is defined as
 //!
-//! ```math
+//! <!-- math
 //! \sum_{\text{leaf}} \operatorname{fold}_{l < 16} \sum_{j} (a_{16j+l} - b_{16j+l})^2 ,
-//! ```
+//! -->
+#![doc = include_str!("../math/entropy_rows.html")]
 //!
 //! over leaves of 1024 parameters, each summed in sixteen lanes which are folded by a fixed tree;
 //! leaves are added in twice the working precision. Multiplication and addition are rounded
@@ -15,9 +16,14 @@
 //! ([`each_against_earlier`]), and its relative error stays near 10⁻¹⁵ for any number of
 //! parameters.
 //!
-//! One row against many reads each of them once: it runs at the speed of memory. Tiles of many
-//! rows are packed as f64 once and compared while they are in cache: they run at the speed of
-//! arithmetic.
+//! One row against many reads each of them once, four at a time, for what is done to the new one
+//! is then done once for four: it runs at the speed of memory. Tiles of many rows are packed as f64
+//! once and compared while they are in cache, four rows with four others in registers: they run at
+//! the speed of arithmetic.
+//!
+//! A difference, a square and a sum are two additions to one multiplication. Processors that have
+//! separate units for the two would leave half of the latter idle; so some sums are taken as
+//! `square · 1 + sum` by a fused multiply-add, which is the same number to the bit.
 //!
 //! When it lies: never more than the rounding of its input; differences below 10⁻¹⁵⁴ square to
 //! zero.
@@ -27,6 +33,7 @@
 )]
 
 use super::distances::Twofold;
+use crate::kernel;
 
 /// Running sums of a leaf.
 const LANES: usize = 16;
@@ -34,10 +41,12 @@ const LANES: usize = 16;
 const LEAF: usize = 1024;
 /// Parameters of the new row compared at a time: this much of it stays in cache.
 const TILE: usize = 64 * LEAF;
-/// Rows on the left of a tile.
-const GROUP: usize = 64;
-/// Groups whose results wait together: bounds what is held beside the matrix.
-const WAVE: usize = 8;
+/// Rows compared with a new one at a time.
+const ABREAST: usize = 4;
+/// Rows on the left whose leaves stay in cache.
+const GROUP: usize = 96;
+/// Side of the squares in which a matrix is written.
+const SQUARE: usize = 8;
 /// Parameters compared in all below which threads cost more than they bring.
 #[cfg(feature = "rayon")]
 const WORTH_THREADS: usize = 1 << 18;
@@ -46,6 +55,19 @@ const WORTH_THREADS: usize = 1 << 18;
 pub(super) trait Scalar: Copy + Into<f64> + Send + Sync + 'static {
     /// Σ (a − b)² of each row against `new`, added to its sum.
     fn run(new: &[Self], rows: &[Self], sums: &mut [Twofold]);
+
+    /// The same of one group of rows against all before its last.
+    fn group(rows: Rows<'_, Self>, order: &[usize], range: (usize, usize), room: &mut Room);
+}
+
+/// What one group of rows is worked out in.
+#[derive(Debug, Default)]
+pub(super) struct Room {
+    /// Leaves of the group, and of those it is compared with.
+    left: Vec<[f64; HALF]>,
+    right: Vec<[f64; HALF]>,
+    /// One for each of the group and each up to its last.
+    sums: Vec<Twofold>,
 }
 
 /// `((t₀ + t₄) + (t₂ + t₆)) + ((t₁ + t₅) + (t₃ + t₇))` of `t_i = s_i + s_{i+8}`.
@@ -142,20 +164,26 @@ impl<T> Rows<'_, T> {
     }
 }
 
-type Packed = [[f64; LANES]];
+/// Half of the lanes: a line of cache.
+const HALF: usize = LANES / 2;
 
-/// Writes a leaf as f64, filled up with zeros, and says how many lines it takes.
-fn pack<T: Scalar>(leaf: &[T], into: &mut Packed) -> usize {
-    let lines = leaf.len().div_ceil(LANES);
-    for (line, piece) in into.iter_mut().zip(leaf.chunks(LANES)) {
-        for (slot, &x) in line.iter_mut().zip(piece) {
+/// A leaf as f64: the lower half of the lanes, line by line, and then the upper half.
+type Packed = [[f64; HALF]];
+
+/// Writes a leaf as f64, filled up with zeros.
+#[inline(always)]
+fn pack<T: Scalar>(leaf: &[T], into: &mut Packed, line: impl Fn(&[T; LANES]) -> [[f64; HALF]; 2]) {
+    let (low, high) = into.split_at_mut(into.len() / 2);
+    let (wholes, rest) = leaf.as_chunks::<LANES>();
+    for ((low, high), whole) in low.iter_mut().zip(high.iter_mut()).zip(wholes) {
+        [*low, *high] = line(whole);
+    }
+    if let (Some(low), Some(high)) = (low.get_mut(wholes.len()), high.get_mut(wholes.len())) {
+        (*low, *high) = ([0.0; HALF], [0.0; HALF]);
+        for (slot, &x) in low.iter_mut().chain(high).zip(rest) {
             *slot = x.into();
         }
-        if let Some(empty) = line.get_mut(piece.len()..) {
-            empty.fill(0.0);
-        }
     }
-    lines
 }
 
 /// Squared distances of the rows `order[from..]` to all those that stand before them in `order`:
@@ -173,84 +201,113 @@ pub(super) fn each_against_earlier(
         .step_by(GROUP)
         .map(|start| (start, order.len().min(start + GROUP)))
         .collect();
-    let of = |&(start, end): &(usize, usize)| {
-        let mut sums = vec![Twofold::default(); (end - start) * end];
-        group(singles, order, (start, end), &mut sums);
-        group(doubles, order, (start, end), &mut sums);
-        sums
+    let of = |(&(start, end), room): (&(usize, usize), &mut Room)| {
+        room.sums.clear();
+        room.sums.resize((end - start) * end, Twofold::default());
+        if singles.width > 0 {
+            f32::group(singles, order, (start, end), room);
+        }
+        if doubles.width > 0 {
+            f64::group(doubles, order, (start, end), room);
+        }
     };
-    for wave in groups.chunks(WAVE) {
+    #[cfg(feature = "rayon")]
+    let wave = match rayon::current_num_threads() {
+        0 | 1 => 1,
+        // A group costs the more the later it is: a slow thread is waited for no longer than one.
+        threads => 2 * threads,
+    };
+    #[cfg(not(feature = "rayon"))]
+    let wave = 1;
+    let mut rooms: Vec<Room> = (0..wave).map(|_| Room::default()).collect();
+    for wave in groups.chunks(wave) {
         #[cfg(feature = "rayon")]
-        let done: Vec<Vec<Twofold>> = {
+        if wave.len() > 1 {
             use rayon::prelude::*;
-            wave.par_iter().map(of).collect()
-        };
+            wave.par_iter().zip(&mut rooms).for_each(of);
+        } else {
+            wave.iter().zip(&mut rooms).for_each(of);
+        }
         #[cfg(not(feature = "rayon"))]
-        let done: Vec<Vec<Twofold>> = wave.iter().map(of).collect();
-        for (&(start, end), sums) in wave.iter().zip(&done) {
-            for (later, row) in (start..end).zip(sums.chunks_exact(end)) {
-                for (earlier, sum) in row.iter().enumerate().take(later) {
-                    write(later, earlier, sum.value());
+        wave.iter().zip(&mut rooms).for_each(of);
+        for (&(start, end), Room { sums, .. }) in wave.iter().zip(&rooms) {
+            // In squares: a matrix written by rows and by columns is so written line by line.
+            for ((first, rows), column) in (start..end)
+                .step_by(SQUARE)
+                .zip(sums.chunks(SQUARE * end))
+                .flat_map(|rows| (0..end).step_by(SQUARE).map(move |column| (rows, column)))
+            {
+                for (later, row) in (first..).zip(rows.chunks_exact(end)) {
+                    for (earlier, sum) in (column..later.min(column + SQUARE)).zip(&row[column..]) {
+                        write(later, earlier, sum.value());
+                    }
                 }
             }
         }
     }
 }
 
-/// One group of rows against all before its last.
-fn group<T: Scalar>(
-    rows: Rows<'_, T>,
-    order: &[usize],
-    (start, end): (usize, usize),
-    sums: &mut [Twofold],
-) {
-    if rows.width == 0 {
-        return;
-    }
-    #[cfg(feature = "simd")]
-    {
-        let level = fearless_simd::Level::new();
-        fearless_simd::dispatch!(level, simd => explicit::group(simd, rows, order, (start, end), sums));
-    }
-    #[cfg(not(feature = "simd"))]
-    tiles::<T, 1>(rows, order, (start, end), sums, |left, [right]| {
-        [leaf(left.as_flattened(), right.as_flattened())]
-    });
-}
-
-/// Packs tiles of the group and of `WIDE` other rows, and lets `kernel` compare them.
+/// Packs leaves of the group and of `N` other rows, and lets `compare` take `M` of the one with
+/// those.
 #[inline(always)]
-fn tiles<T: Scalar, const WIDE: usize>(
+fn tiles<T: Scalar, const M: usize, const N: usize>(
     rows: Rows<'_, T>,
     order: &[usize],
     (start, end): (usize, usize),
-    sums: &mut [Twofold],
-    kernel: impl Fn(&Packed, [&Packed; WIDE]) -> [f64; WIDE],
+    Room { left, right, sums }: &mut Room,
+    line: impl Fn(&[T; LANES]) -> [[f64; HALF]; 2] + Copy,
+    compare: impl Fn([&Packed; M], [&Packed; N]) -> [[f64; N]; M],
 ) {
-    let lines = LEAF.min(rows.width.next_multiple_of(LANES)) / LANES;
-    let mut left = vec![[0.0; LANES]; (end - start) * lines];
-    let mut right = vec![[0.0; LANES]; WIDE * lines];
+    let most = 2 * LEAF.min(rows.width).div_ceil(LANES);
+    // Whatever lies in places that no row takes is finite, and what comes of it is not used.
+    left.resize((end - start).next_multiple_of(M) * most, [0.0; HALF]);
+    right.resize(N * most, [0.0; HALF]);
+    let step = 64 / size_of::<T>();
     for number in 0..rows.width.div_ceil(LEAF) {
-        let mut used = lines;
-        for (&row, packed) in order[start..end].iter().zip(left.chunks_exact_mut(lines)) {
-            used = pack(rows.leaf(row, number), packed);
-        }
-        for first in (0..end).step_by(WIDE) {
-            let others = &order[first..end.min(first + WIDE)];
-            for (&row, packed) in others.iter().zip(right.chunks_exact_mut(lines)) {
-                pack(rows.leaf(row, number), packed);
+        let lines = 2 * LEAF.min(rows.width - number * LEAF).div_ceil(LANES);
+        let own = &order[start..end];
+        for (i, (&row, packed)) in own.iter().zip(left.chunks_exact_mut(lines)).enumerate() {
+            if let Some(&row) = own.get(i + 1) {
+                let next = rows.leaf(row, number);
+                for line in next.chunks(step) {
+                    kernel::fetch(line, 0);
+                }
             }
-            let mut sides: [&Packed; WIDE] = [&[]; WIDE];
+            pack(rows.leaf(row, number), packed, line);
+        }
+        for first in (0..end).step_by(N) {
+            let others = &order[first..end.min(first + N)];
+            for (&row, packed) in others.iter().zip(right.chunks_exact_mut(lines)) {
+                pack(rows.leaf(row, number), packed, line);
+            }
+            let coming = order.get(first + N..end.min(first + 2 * N)).unwrap_or(&[]);
+            let mut sides: [&Packed; N] = [&[]; N];
             for (side, packed) in sides.iter_mut().zip(right.chunks_exact(lines)) {
-                *side = &packed[..used];
+                *side = packed;
             }
             // Rows of the group that stand before these need no distance to them.
-            let skip = first.saturating_sub(start).min(end - start);
-            let packed = left.chunks_exact(lines).skip(skip);
-            for (packed, row) in packed.zip(sums.chunks_exact_mut(end).skip(skip)) {
-                let found = kernel(&packed[..used], sides);
-                for (sum, leaf) in row[first..].iter_mut().zip(found) {
-                    sum.add(leaf);
+            let skip = first.saturating_sub(start).min(end - start) / M;
+            let tiles = left.chunks_exact(M * lines).skip(skip);
+            let rows_of_sums = sums.chunks_mut(M * end).skip(skip);
+            for (turn, (tile, sums)) in tiles.zip(rows_of_sums).enumerate() {
+                // Meanwhile a part of what comes next is asked for.
+                if let Some(&row) = coming.get(turn % N) {
+                    let next = rows.leaf(row, number);
+                    let part = turn / N * (LEAF / M);
+                    let part = next.get(part..next.len().min(part + LEAF / M));
+                    for line in part.unwrap_or(&[]).chunks(step) {
+                        kernel::fetch(line, 0);
+                    }
+                }
+                let mut own: [&Packed; M] = [&[]; M];
+                for (own, packed) in own.iter_mut().zip(tile.chunks_exact(lines)) {
+                    *own = packed;
+                }
+                let found = compare(own, sides);
+                for (row, found) in sums.chunks_exact_mut(end).zip(found) {
+                    for (sum, leaf) in row[first..].iter_mut().zip(found) {
+                        sum.add(leaf);
+                    }
                 }
             }
         }
@@ -260,23 +317,57 @@ fn tiles<T: Scalar, const WIDE: usize>(
 #[cfg(not(feature = "simd"))]
 impl<T: Copy + Into<f64> + Send + Sync + 'static> Scalar for T {
     fn run(new: &[Self], rows: &[Self], sums: &mut [Twofold]) {
-        by_tiles(new, rows, sums, |a, b| leaf(a, b));
+        by_tiles::<Self, 1>(new, rows, sums, |a, [b]| [leaf(a, b)]);
+    }
+
+    fn group(rows: Rows<'_, Self>, order: &[usize], range: (usize, usize), room: &mut Room) {
+        tiles::<Self, 1, 1>(
+            rows,
+            order,
+            range,
+            room,
+            |line| {
+                let wide = |from: usize| std::array::from_fn(|lane| line[from + lane].into());
+                [wide(0), wide(HALF)]
+            },
+            |[left], [right]| {
+                let mut lanes = [0.0; LANES];
+                let lines = left.len() / 2;
+                for half in 0..2 {
+                    let range = half * lines..(half + 1) * lines;
+                    let sums = &mut lanes[half * HALF..][..HALF];
+                    for (x, y) in left[range.clone()].iter().zip(&right[range]) {
+                        for (sum, (x, y)) in sums.iter_mut().zip(x.iter().zip(y)) {
+                            *sum += (x - y) * (x - y);
+                        }
+                    }
+                }
+                [[fold(&lanes)]]
+            },
+        );
     }
 }
 
-/// Leaf by leaf, in tiles of the new row that stay in cache.
+/// Leaf by leaf, in tiles of the new row that stay in cache, `R` rows abreast.
 #[inline(always)]
-fn by_tiles<T: Copy>(
+fn by_tiles<T: Copy, const R: usize>(
     new: &[T],
     rows: &[T],
     sums: &mut [Twofold],
-    leaf: impl Fn(&[T], &[T]) -> f64,
+    compare: impl Fn(&[T], [&[T]; R]) -> [f64; R],
 ) {
+    let width = new.len();
     for (number, tile) in new.chunks(TILE).enumerate() {
-        for (row, sum) in rows.chunks_exact(new.len()).zip(sums.iter_mut()) {
-            let row = &row[number * TILE..][..tile.len()];
-            for (a, b) in tile.chunks(LEAF).zip(row.chunks(LEAF)) {
-                sum.add(leaf(a, b));
+        for (rows, sums) in rows.chunks_exact(R * width).zip(sums.chunks_exact_mut(R)) {
+            for (part, leaf) in tile.chunks(LEAF).enumerate() {
+                let at = number * TILE + part * LEAF;
+                let mut others: [&[T]; R] = [&[]; R];
+                for (other, row) in others.iter_mut().zip(rows.chunks_exact(width)) {
+                    *other = &row[at..at + leaf.len()];
+                }
+                for (sum, found) in sums.iter_mut().zip(compare(leaf, others)) {
+                    sum.add(found);
+                }
             }
         }
     }
@@ -287,141 +378,246 @@ fn by_tiles<T: Copy>(
 mod explicit {
     use fearless_simd::{Level, Simd, SimdBase, dispatch, f32x16, f64x8, prelude::*};
 
-    use super::{LANES, Packed, Rows, Scalar, Twofold, by_tiles, fold, tiles};
+    use super::{ABREAST, HALF, LANES, Packed, Room, Rows, Scalar, Twofold, by_tiles, tiles};
+
+    /// Parameters that are widened in vectors.
+    pub(super) trait Wide: Copy + Default + Into<f64> {
+        fn wide<S: Simd>(simd: S, line: &[Self; LANES]) -> [f64x8<S>; 2];
+    }
+
+    impl Wide for f32 {
+        #[inline(always)]
+        fn wide<S: Simd>(simd: S, line: &[Self; LANES]) -> [f64x8<S>; 2] {
+            f32x16::from_slice(simd, line).widen().into()
+        }
+    }
+
+    impl Wide for f64 {
+        #[inline(always)]
+        fn wide<S: Simd>(simd: S, line: &[Self; LANES]) -> [f64x8<S>; 2] {
+            let half = |from: usize| f64x8::from_slice(simd, &line[from..from + HALF]);
+            [half(0), half(HALF)]
+        }
+    }
 
     macro_rules! scalar {
-        ($scalar:ty, $leaf:ident) => {
+        ($scalar:ty) => {
             impl Scalar for $scalar {
                 fn run(new: &[Self], rows: &[Self], sums: &mut [Twofold]) {
-                    dispatch!(Level::new(), simd => {
-                        by_tiles(new, rows, sums, #[inline(always)] |a, b| $leaf(simd, a, b));
-                    });
+                    dispatch!(Level::new(), simd => abreast(simd, new, rows, sums));
+                }
+                fn group(
+                    rows: Rows<'_, Self>,
+                    order: &[usize],
+                    range: (usize, usize),
+                    room: &mut Room,
+                ) {
+                    dispatch!(Level::new(), simd => group(simd, rows, order, range, room));
                 }
             }
         };
     }
-    scalar!(f32, leaf_f32);
-    scalar!(f64, leaf_f64);
+    scalar!(f32);
+    scalar!(f64);
 
-    #[inline(always)]
-    fn square<S: Simd>(sum: f64x8<S>, x: f64x8<S>, y: f64x8<S>) -> f64x8<S> {
-        let difference = x - y;
-        sum + difference * difference
+    /// One, as no compiler knows it: it would make an addition of a product with it.
+    fn one() -> f64 {
+        std::hint::black_box(1.0)
     }
 
+    /// `ABREAST` rows at a time, and the rest one by one.
     #[inline(always)]
-    fn folded<S: Simd>(low: f64x8<S>, high: f64x8<S>) -> f64 {
-        let mut lanes = [0.0; LANES];
-        low.store_slice(&mut lanes[..8]);
-        high.store_slice(&mut lanes[8..]);
-        fold(&lanes)
+    pub(super) fn abreast<S: Simd, T: Wide>(simd: S, new: &[T], rows: &[T], sums: &mut [Twofold]) {
+        let one = f64x8::splat(simd, one());
+        let whole = sums.len() / ABREAST * ABREAST;
+        let (many, few) = rows.split_at(whole * new.len());
+        let (sums, rest) = sums.split_at_mut(whole);
+        by_tiles(
+            new,
+            many,
+            sums,
+            #[inline(always)]
+            |a, b| leaves::<S, T, ABREAST>(simd, one, a, b),
+        );
+        by_tiles(
+            new,
+            few,
+            rest,
+            #[inline(always)]
+            |a, b| leaves::<S, T, 1>(simd, one, a, b),
+        );
     }
 
+    /// The sums of one leaf with each of `R` others.
     #[inline(always)]
-    pub(super) fn leaf_f32<S: Simd>(simd: S, a: &[f32], b: &[f32]) -> f64 {
-        let (mut low, mut high) = (f64x8::splat(simd, 0.0), f64x8::splat(simd, 0.0));
+    fn leaves<S: Simd, T: Wide, const R: usize>(
+        simd: S,
+        one: f64x8<S>,
+        a: &[T],
+        b: [&[T]; R],
+    ) -> [f64; R] {
+        let zero = f64x8::splat(simd, 0.0);
+        let (mut low, mut high) = ([zero; R], [zero; R]);
         let (wholes, rest) = a.as_chunks::<LANES>();
-        let (others, other_rest) = b.as_chunks::<LANES>();
-        for (x, y) in wholes.iter().zip(others) {
-            let (x0, x1) = f32x16::from_slice(simd, x).widen();
-            let (y0, y1) = f32x16::from_slice(simd, y).widen();
-            low = square(low, x0, y0);
-            high = square(high, x1, y1);
+        let mut others: [&[[T; LANES]]; R] = [&[]; R];
+        for (other, b) in others.iter_mut().zip(b) {
+            *other = &b.as_chunks::<LANES>().0[..wholes.len()];
         }
-        if !rest.is_empty() {
-            // Zeros on both sides add zero.
-            let (mut x, mut y) = ([0.0; LANES], [0.0; LANES]);
-            for ((x, y), (&a, &b)) in x.iter_mut().zip(&mut y).zip(rest.iter().zip(other_rest)) {
-                (*x, *y) = (a, b);
+        for (i, x) in wholes.iter().enumerate() {
+            let [x0, x1] = T::wide(simd, x);
+            for r in 0..R {
+                let [y0, y1] = T::wide(simd, &others[r][i]);
+                let (d0, d1) = (x0 - y0, x1 - y1);
+                low[r] = (d0 * d0).mul_add(one, low[r]);
+                high[r] = (d1 * d1).mul_add(one, high[r]);
             }
-            let (x0, x1) = f32x16::from_slice(simd, &x).widen();
-            let (y0, y1) = f32x16::from_slice(simd, &y).widen();
-            low = square(low, x0, y0);
-            high = square(high, x1, y1);
         }
-        folded(low, high)
-    }
-
-    #[inline(always)]
-    pub(super) fn leaf_f64<S: Simd>(simd: S, a: &[f64], b: &[f64]) -> f64 {
-        let (mut low, mut high) = (f64x8::splat(simd, 0.0), f64x8::splat(simd, 0.0));
-        let (wholes, rest) = a.as_chunks::<LANES>();
-        let (others, other_rest) = b.as_chunks::<LANES>();
-        for (x, y) in wholes.iter().zip(others) {
-            low = square(low, half(simd, x, 0), half(simd, y, 0));
-            high = square(high, half(simd, x, 8), half(simd, y, 8));
-        }
-        if !rest.is_empty() {
-            let (mut x, mut y) = ([0.0; LANES], [0.0; LANES]);
-            for ((x, y), (&a, &b)) in x.iter_mut().zip(&mut y).zip(rest.iter().zip(other_rest)) {
-                (*x, *y) = (a, b);
+        let mut found = [0.0; R];
+        for r in 0..R {
+            if !rest.is_empty() {
+                // Zeros on both sides add zero.
+                let [x0, x1] = T::wide(simd, &padded(rest));
+                let [y0, y1] = T::wide(simd, &padded(&b[r][wholes.len() * LANES..]));
+                let (d0, d1) = (x0 - y0, x1 - y1);
+                low[r] = low[r] + d0 * d0;
+                high[r] = high[r] + d1 * d1;
             }
-            low = square(low, half(simd, &x, 0), half(simd, &y, 0));
-            high = square(high, half(simd, &x, 8), half(simd, &y, 8));
+            found[r] = folded(simd, low[r] + high[r]);
         }
-        folded(low, high)
+        found
     }
 
     #[inline(always)]
-    fn half<S: Simd>(simd: S, line: &[f64; LANES], from: usize) -> f64x8<S> {
-        f64x8::from_slice(simd, &line[from..from + 8])
+    fn padded<T: Copy + Default>(rest: &[T]) -> [T; LANES] {
+        let mut padded = [T::default(); LANES];
+        for (to, &from) in padded.iter_mut().zip(rest) {
+            *to = from;
+        }
+        padded
     }
 
-    /// As many rows on the right as there are registers for their sums.
+    /// The tree of [`fold`](super::fold) from its second level on.
     #[inline(always)]
-    pub(super) fn group<S: Simd, T: Scalar>(
+    fn folded<S: Simd>(simd: S, t: f64x8<S>) -> f64 {
+        let (low, high) = simd.split_f64x8(t);
+        let (low, high) = simd.split_f64x4(low + high);
+        let two = low + high;
+        two[0] + two[1]
+    }
+
+    /// A line as f64, in two halves.
+    #[inline(always)]
+    fn halves<S: Simd, T: Wide>(simd: S, line: &[T; LANES]) -> [[f64; HALF]; 2] {
+        let [low, high] = T::wide(simd, line);
+        [low.into(), high.into()]
+    }
+
+    /// As many rows abreast on both sides as there are registers for their sums.
+    #[inline(always)]
+    pub(super) fn group<S: Simd, T: Wide + Scalar>(
         simd: S,
         rows: Rows<'_, T>,
         order: &[usize],
         range: (usize, usize),
-        sums: &mut [Twofold],
+        room: &mut Room,
     ) {
-        match S::f64s::LEN {
-            8 => tiles(
+        let one = S::f64s::splat(simd, one());
+        if S::f64s::LEN == 8 {
+            tiles(
                 rows,
                 order,
                 range,
-                sums,
+                room,
                 #[inline(always)]
-                |a, b| many::<S, 4>(simd, a, b),
-            ),
-            4 => tiles(
+                |line| halves(simd, line),
+                #[inline(always)]
+                |a, b| tile::<S, 4, 4>(simd, one, a, b),
+            );
+        } else {
+            tiles(
                 rows,
                 order,
                 range,
-                sums,
+                room,
                 #[inline(always)]
-                |a, b| many::<S, 2>(simd, a, b),
-            ),
-            _ => tiles(
-                rows,
-                order,
-                range,
-                sums,
+                |line| halves(simd, line),
                 #[inline(always)]
-                |a, b| many::<S, 1>(simd, a, b),
-            ),
+                |a, b| tile::<S, 2, 4>(simd, one, a, b),
+            );
         }
     }
 
+    /// The sums of each of `M` leaves with each of `N` others.
     #[inline(always)]
-    fn many<S: Simd, const WIDE: usize>(
+    fn tile<S: Simd, const M: usize, const N: usize>(
         simd: S,
-        left: &Packed,
-        right: [&Packed; WIDE],
-    ) -> [f64; WIDE] {
-        let zero = f64x8::splat(simd, 0.0);
-        let (mut low, mut high) = ([zero; WIDE], [zero; WIDE]);
-        let right = right.map(|side| &side[..left.len()]);
-        for (j, line) in left.iter().enumerate() {
-            let (x0, x1) = (half(simd, line, 0), half(simd, line, 8));
-            for side in 0..WIDE {
-                let other = &right[side][j];
-                low[side] = square(low[side], x0, half(simd, other, 0));
-                high[side] = square(high[side], x1, half(simd, other, 8));
+        one: S::f64s,
+        left: [&Packed; M],
+        right: [&Packed; N],
+    ) -> [[f64; N]; M] {
+        let lines = left[0].len() / 2;
+        let mut lanes = [[[0.0; HALF]; N]; M];
+        for half in 0..2 {
+            let (mut own, mut others): ([&Packed; M], [&Packed; N]) = ([&[]; M], [&[]; N]);
+            for m in 0..M {
+                own[m] = &left[m][half * lines..][..lines];
+            }
+            for n in 0..N {
+                others[n] = &right[n][half * lines..][..lines];
+            }
+            let mut from = 0;
+            while from < HALF {
+                let sums = register(simd, one, own, others, from);
+                for m in 0..M {
+                    for n in 0..N {
+                        // The lower half of the lanes, and the upper added to it.
+                        let to = &mut lanes[m][n][from..from + S::f64s::LEN];
+                        (S::f64s::from_slice(simd, to) + sums[m][n]).store_slice(to);
+                    }
+                }
+                from += S::f64s::LEN;
             }
         }
-        std::array::from_fn(|side| folded(low[side], high[side]))
+        let mut found = [[0.0; N]; M];
+        for m in 0..M {
+            for n in 0..N {
+                found[m][n] = folded(simd, f64x8::from_slice(simd, &lanes[m][n]));
+            }
+        }
+        found
+    }
+
+    /// As many lanes of all those sums as a register has, from one on.
+    #[inline(always)]
+    fn register<S: Simd, const M: usize, const N: usize>(
+        simd: S,
+        one: S::f64s,
+        left: [&Packed; M],
+        right: [&Packed; N],
+        from: usize,
+    ) -> [[S::f64s; N]; M] {
+        let zero = S::f64s::splat(simd, 0.0);
+        let mut sums = [[zero; N]; M];
+        for j in 0..left[0].len() {
+            let mut own = [zero; M];
+            for m in 0..M {
+                own[m] = S::f64s::from_slice(simd, &left[m][j][from..from + S::f64s::LEN]);
+            }
+            for n in 0..N {
+                let other = S::f64s::from_slice(simd, &right[n][j][from..from + S::f64s::LEN]);
+                for m in 0..M {
+                    let difference = own[m] - other;
+                    let square = difference * difference;
+                    // Three operations each, half of them for either unit.
+                    sums[m][n] = if (m + n) % 2 == 0 {
+                        sums[m][n] + square
+                    } else {
+                        square.mul_add(one, sums[m][n])
+                    };
+                }
+            }
+        }
+        sums
     }
 }
 
@@ -505,8 +701,30 @@ mod tests {
     #[cfg(feature = "simd")]
     #[test]
     fn every_instruction_set_has_the_same_bits() {
-        use super::explicit::{leaf_f32, leaf_f64};
-        use fearless_simd::{Level, dispatch};
+        use super::explicit::{Wide, abreast, group};
+        use fearless_simd::{Level, Simd, dispatch};
+        /// One against many and many against many, of nine rows of at most a leaf.
+        fn check<S: Simd, T: Scalar + Wide>(simd: S, flat: &[T]) {
+            let width = flat.len() / 9;
+            let truth =
+                |i: usize, j: usize| leaf(&flat[i * width..][..width], &flat[j * width..][..width]);
+            let mut sums = vec![Twofold::default(); 9];
+            abreast(simd, &flat[..width], flat, &mut sums);
+            for (i, sum) in sums.iter().enumerate() {
+                assert_eq!(sum.value(), truth(0, i), "{width} {:?}", simd.level());
+            }
+            let order: Vec<usize> = (0..9).collect();
+            let mut room = super::Room {
+                sums: vec![Twofold::default(); 7 * 9],
+                ..super::Room::default()
+            };
+            group(simd, Rows { flat, width }, &order, (2, 9), &mut room);
+            for (i, row) in (2..9).zip(room.sums.chunks_exact(9)) {
+                for (j, sum) in row[..i].iter().enumerate() {
+                    assert_eq!(sum.value(), truth(i, j), "{width} {:?}", simd.level());
+                }
+            }
+        }
         let mut random = Random::new(8);
         let best = Level::new();
         let mut levels = vec![best, Level::baseline()];
@@ -517,13 +735,12 @@ mod tests {
             levels.extend(best.as_avx2().map(Level::Avx2));
         }
         for width in (1..40).chain([1000, 1024]) {
-            let (a, b) = (noise(width, &mut random), noise(width, &mut random));
-            let wide = |x: &[f32]| x.iter().map(|&x| f64::from(x)).collect::<Vec<_>>();
-            let (c, d) = (wide(&a), wide(&b));
+            let singles = noise(9 * width, &mut random);
+            let doubles: Vec<f64> = singles.iter().map(|&x| f64::from(x)).collect();
             for &level in &levels {
                 dispatch!(level, simd => {
-                    assert_eq!(leaf_f32(simd, &a, &b), leaf(&a, &b), "{width} {level:?}");
-                    assert_eq!(leaf_f64(simd, &c, &d), leaf(&c, &d), "{width} {level:?}");
+                    check(simd, &singles);
+                    check(simd, &doubles);
                 });
             }
         }

@@ -3,9 +3,10 @@
 //! A scale-invariant group lives on a sphere, so its entropy has two parts: that of the direction,
 //! measured on the unit sphere S^{d−1}, and that of the radius,
 //!
-//! ```math
+//! <!-- math
 //! S(w) = S_{\mathrm{sphere}}(w/|w|) + (d - 1) \ln r .
-//! ```
+//! -->
+#![doc = include_str!("../math/entropy_sphere_1.html")]
 //!
 //! The second term is the volume dependence of an ideal gas: with V = r²/2 it is ((d−1)/2) ln V up to
 //! a constant. A tensor made of K separately scale-invariant rows is K gases, each with a radius and
@@ -13,10 +14,11 @@
 //!
 //! The measure of a spherical cap of angular radius θ is an incomplete beta function,
 //!
-//! ```math
+//! <!-- math
 //! A(\theta) = \tfrac12 \Omega_d\, I_{\sin^2\theta}\!\left(\tfrac{d-1}{2}, \tfrac12\right)
-//!   \quad (\theta \le \pi/2), \qquad \Omega_d = \frac{2 \pi^{d/2}}{\Gamma(d/2)} ,
-//! ```
+//! \quad (\theta \le \pi/2), \qquad \Omega_d = \frac{2 \pi^{d/2}}{\Gamma(d/2)} ,
+//! -->
+#![doc = include_str!("../math/entropy_sphere_2.html")]
 //!
 //! needed here in logarithms, because for d = 1000 the cap of one radian is already e⁻¹⁷⁵ of the
 //! sphere. S. Li, Asian J. Math. Stat. 4, 66 (2011); continued fraction: DLMF 8.17.22.
@@ -41,7 +43,7 @@ const LN_PI: f64 = 1.144_729_885_849_400_2;
 /// ```
 ///
 /// # Errors
-/// [`Error::OutOfRange`] for d = 0.
+/// [`Error::OutOfRange`] for d = 0 or above 2⁵³.
 pub fn ln_sphere_area(dimension: usize) -> Result<f64, Error> {
     check_dimension(dimension, 1)?;
     Ok(ln_area(dimension as f64))
@@ -58,13 +60,13 @@ pub fn ln_sphere_area(dimension: usize) -> Result<f64, Error> {
 /// ```
 ///
 /// # Errors
-/// [`Error::OutOfRange`] for d = 0.
+/// [`Error::OutOfRange`] for d = 0 or above 2⁵³.
 pub fn ln_ball_volume(dimension: usize) -> Result<f64, Error> {
     check_dimension(dimension, 1)?;
     Ok(ln_ball(dimension as f64))
 }
 
-/// ln of the area of the cap of angular radius θ ∈ (0, π] on the unit sphere in d ≥ 2 dimensions.
+/// ln of the area of the cap of angular radius θ ∈ [1e−150, π] on the unit sphere in d ≥ 2 dimensions.
 ///
 /// ```
 /// // Archimedes: in three dimensions the cap has area 2π (1 − cos θ).
@@ -76,14 +78,14 @@ pub fn ln_ball_volume(dimension: usize) -> Result<f64, Error> {
 /// ```
 ///
 /// # Errors
-/// [`Error::OutOfRange`] for d < 2 or an angle outside (0, π].
+/// [`Error::OutOfRange`] for d < 2 or above 2⁵³, or an angle outside [1e−150, π].
 pub fn ln_cap_area(dimension: usize, angle: f64) -> Result<f64, Error> {
     check_dimension(dimension, 2)?;
-    if !(angle > 0.0 && angle <= std::f64::consts::PI) {
+    if !(1e-150..=std::f64::consts::PI).contains(&angle) {
         return Err(Error::OutOfRange {
             what: "angular radius of a cap",
             value: angle,
-            allowed: "an angle above 0 and at most pi",
+            allowed: "an angle from 1e-150 to pi",
         });
     }
     Ok(Caps::new(dimension).ln_area_of_angle(angle))
@@ -172,14 +174,14 @@ pub fn thermal_degrees_of_freedom(spheres: &[Sphere]) -> usize {
 }
 
 pub(crate) fn check_dimension(dimension: usize, least: usize) -> Result<(), Error> {
-    if dimension < least {
+    if !(least..=1 << 53).contains(&dimension) {
         return Err(Error::OutOfRange {
             what: "dimension",
             value: dimension as f64,
             allowed: if least < 2 {
-                "one parameter or more"
+                "from 1 to 2^53 parameters"
             } else {
-                "two parameters or more"
+                "from 2 to 2^53 parameters"
             },
         });
     }

@@ -3,9 +3,10 @@
 //! Autocorrelation. The scalar product of centred snapshots τ apart, averaged over the trajectory,
 //! is the autocovariance of all coordinates summed; its ratio to lag 0 integrates to
 //!
-//! ```math
+//! <!-- math
 //! g = 1 + 2 \sum_{\tau \ge 1} (1 - \tau/N)\, \rho_\tau ,
-//! ```
+//! -->
+#![doc = include_str!("../math/entropy_spread_1.html")]
 //!
 //! cut by Geyer's initial monotone sequence (Statist. Sci. 7, 473 (1992)), and `N_eff` = N / g. It is
 //! weighted by variance: a slow direction of small variance can hide behind fast large ones. A window
@@ -14,9 +15,10 @@
 //!
 //! Dimensions. The participation ratio of the covariance eigenvalues,
 //!
-//! ```math
+//! <!-- math
 //! \mathrm{PR} = \frac{(\operatorname{tr} C)^2}{\operatorname{tr} C^2} ,
-//! ```
+//! -->
+#![doc = include_str!("../math/entropy_spread_2.html")]
 //!
 //! is d for an isotropic cloud and 1 for a line. From a sample it never exceeds N − 1, and an
 //! isotropic one reads (nd + 2)/(d + n + 1), n = N − 1. Both traces have unbiased estimators under a
@@ -264,6 +266,22 @@ pub fn effective_rank(eigenvalues: &[f64]) -> Result<Reading<f64>, Error> {
 /// and second neighbour.
 ///
 /// Dimensionless; standard error `m/√N_eff`. Undefined where snapshots are duplicated.
+///
+/// ```
+/// use thermograd::{entropy::{Neighbors, Points, two_neighbor_dimension}, systems::Random};
+/// // A plane in three dimensions.
+/// let mut random = Random::new(1);
+/// let plane: Vec<f64> = (0..500)
+///     .flat_map(|_| {
+///         let (x, y) = (random.normal(), random.normal());
+///         [x, y, x + y]
+///     })
+///     .collect();
+/// let dimension = two_neighbor_dimension(&Points::new(plane, 3)?.distances()?, Neighbors::new(1).independent())?;
+/// let dimension = *dimension.ready().unwrap();
+/// assert!((dimension.value - 2.0).abs() < 4.0 * dimension.std_error);
+/// # Ok::<(), thermograd::Error>(())
+/// ```
 ///
 /// # Errors
 /// As [`kozachenko_leonenko`](crate::entropy::kozachenko_leonenko).

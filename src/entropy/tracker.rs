@@ -11,14 +11,15 @@
 //! * the logarithm of the ball or cap out to each k-th neighbour. The estimate adds these up anew
 //!   every time, in the order of time, as the search from scratch does: a sum that is never
 //!   corrected cannot drift, and the entropy has the same bits as without any of this.
-//! * for the autocorrelation time and the effective dimension, the sum of every row of the matrix,
-//!   of every diagonal and of all squares,
+//! * for the effective dimension and, unless the snapshots are declared independent, the
+//!   autocorrelation time, the sum of every row of the matrix, of all squares and of every diagonal,
 //!
-//! ```math
+//! <!-- math
 //! \sum_i K_{i,i+\tau} = -\tfrac12 \Bigl[ \sum_i D_{i,i+\tau} - \sum_{i<N-\tau} \bar D_i
-//!   - \sum_{i \ge \tau} \bar D_i + (N-\tau) \bar D \Bigr], \qquad
+//! - \sum_{i \ge \tau} \bar D_i + (N-\tau) \bar D \Bigr], \qquad
 //! \sum_{ij} K_{ij}^2 = \tfrac14 \Bigl[ \sum_{ij} D_{ij}^2 - 2 N \sum_i \bar D_i^2 + N^2 \bar D^2 \Bigr] .
-//! ```
+//! -->
+#![doc = include_str!("../math/entropy_tracker.html")]
 //!
 //! These sums gain and lose terms, so they are carried in twice the working precision, and taken
 //! afresh when distances have shrunk so far (by 2²⁰) that what left could show, or after 2²⁰
@@ -197,10 +198,7 @@ impl Radii {
     }
 
     /// Squared chords from `own` to the others in `range`, whose squared distances are given.
-    ///
-    /// ```math
-    /// |\hat w_i - \hat w_j|^2 = \frac{D_{ij} - (r_i - r_j)^2}{r_i r_j}
-    /// ```
+    /// The formula is in [`super::distances`].
     #[inline(always)]
     pub(super) fn chords(
         &self,
@@ -583,7 +581,9 @@ impl Tracker {
     /// to those of the diagonals and to that of squares; or takes them off the latter two.
     #[inline(always)]
     fn take(&mut self, slot: usize, by_lag: &[f64], sign: f64) {
-        self.lags.add(1, by_lag, sign);
+        if !self.followed.neighbors.is_independent() {
+            self.lags.add(1, by_lag, sign);
+        }
         let (lines, rest) = by_lag.as_chunks::<LANES>();
         let mut own = Sums::new(0);
         std::mem::swap(&mut own, &mut self.squares);
@@ -693,7 +693,11 @@ impl Tracker {
                 time += 1;
             }
         }
-        self.search(ring, Among::All, n - 1, (0, n));
+        // The newest has its distances at hand.
+        self.all.clear(newest);
+        for range in ring.ranges(0, late) {
+            self.all.scan(newest, &come[range.clone()], range.start);
+        }
         self.measure(Among::All, newest);
     }
 
@@ -840,12 +844,19 @@ impl Tracker {
     }
 
     /// Autocovariances by lag, from the mean of rows and the sum over the matrix.
+    ///
+    /// For independent snapshots that at lag 0 only: the others are not asked for.
     fn covariances(&self, n: usize, total: f64) -> impl Iterator<Item = f64> {
+        let lags = if self.followed.neighbors.is_independent() {
+            1
+        } else {
+            n
+        };
         let size = n as f64;
         let grand = total / (size * size);
         // Means of the first n − τ, and of the last.
         let (mut first, mut last) = (total / size, total / size);
-        (0..n).map(move |lag| {
+        (0..lags).map(move |lag| {
             if lag > 0 {
                 first -= self.means[n - lag];
                 last -= self.means[lag - 1];
@@ -867,10 +878,8 @@ impl Tracker {
     /// Whether two snapshots coincide, and whether a k-th neighbour does.
     pub(super) fn coincide(&self, ring: Ring<'_>) -> (bool, bool) {
         let slots = || ring.ranges(0, ring.len).into_iter().flatten();
-        (
-            slots().any(|slot| self.all.nearest(slot) <= 0.0),
-            slots().any(|slot| self.all.kth(slot) <= 0.0),
-        )
+        let any = slots().any(|slot| self.all.nearest(slot) <= 0.0);
+        (any, any && slots().any(|slot| self.all.kth(slot) <= 0.0))
     }
 
     /// ln of the balls out to the k-th neighbours of the snapshots `from..to` in time, among all or

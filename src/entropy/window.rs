@@ -43,16 +43,22 @@ enum Values<'a> {
 impl Values<'_> {
     fn first_non_finite(&self) -> Option<(usize, f64)> {
         match self {
-            Self::F32(piece) => piece
-                .iter()
-                .position(|x| !x.is_finite())
-                .map(|i| (i, f64::from(piece[i]))),
-            Self::F64(piece) => piece
-                .iter()
-                .position(|x| !x.is_finite())
-                .map(|i| (i, piece[i])),
+            Self::F32(piece) => first_non_finite(piece),
+            Self::F64(piece) => first_non_finite(piece),
         }
     }
+}
+
+/// Looks at many before it asks, for an early way out would cost more than it saves.
+fn first_non_finite<T: Copy + Into<f64>>(piece: &[T]) -> Option<(usize, f64)> {
+    const MANY: usize = 256;
+    let finite = |x: &T| (*x).into().is_finite();
+    let (number, many) = piece
+        .chunks(MANY)
+        .enumerate()
+        .find(|(_, many)| !many.iter().fold(true, |all, x| all & finite(x)))?;
+    let at = many.iter().position(|x| !finite(x))?;
+    Some((number * MANY + at, many[at].into()))
 }
 
 /// A random projection, defined by two numbers and never stored.
@@ -742,10 +748,8 @@ impl SnapshotWindow {
                 }
             }
         };
-        let mut norm = squared_norm(self.single_row(shape, self.spare));
-        for &x in self.double_row(shape, self.spare) {
-            norm.add(x * x);
-        }
+        let norm = squared_norm(self.single_row(shape, self.spare))
+            .plus(squared_norm(self.double_row(shape, self.spare)));
         // A quarter of the range is left, so that no distance can overflow either.
         if norm.value().is_nan() || norm.value() > f64::MAX / 16.0 {
             return Err(Error::Overflow {

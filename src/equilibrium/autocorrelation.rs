@@ -3,9 +3,10 @@
 //! Steps of training follow each other: the loss of this step tells most of what the next will
 //! be. The variance of a mean of N such values is not σ²/N but
 //!
-//! ```math
-//! Var(mean) = σ² g / N,    g = 1 + 2 Σ_{t≥1} (1 - t/N) ρ_t,    N_eff = N / g
-//! ```
+//! <!-- math
+//! \operatorname{Var}(\bar x) = \frac{\sigma^2 g}{N}, \qquad g = 1 + 2 \sum_{t \ge 1} \Bigl(1 - \frac tN\Bigr) \rho_t, \qquad N_\mathrm{eff} = \frac Ng
+//! -->
+#![doc = include_str!("../math/equilibrium_autocorrelation_1.html")]
 //!
 //! with ρ the autocorrelation and g the *statistical inefficiency*; τ = (g - 1)/2 is the
 //! integrated autocorrelation time. For a first-order autoregression x' = ρ x + noise,
@@ -31,10 +32,10 @@
 //! alternates (true g below 1) gets a conservative answer.
 
 use super::support::{
-    self, LagSums, batch_means, centred, centred_at, check, check_all, check_equal, check_range,
-    count, is_constant, law, mean, quantile_sorted, ranks,
+    self, LagSums, batch_means, centred, centred_at, check, check_all, check_equal, count,
+    is_constant, law, mean, quantile_sorted, ranks,
 };
-use crate::error::Error;
+use crate::error::{Error, check_range};
 use crate::estimate::{Estimate, Reading, Reason};
 
 const CONSTANT: Reason = Reason::Degenerate("the series is constant");
@@ -94,16 +95,17 @@ fn check_lag(series: &[f64], max_lag: usize) -> Result<(), Error> {
     check_range(
         "max_lag",
         max_lag as f64,
-        max_lag < series.len(),
         "a lag below the length of the series",
+        |_| max_lag < series.len(),
     )
 }
 
 /// Autocovariances at the lags `0..=max_lag`, in the squared unit of the series.
 ///
-/// ```math
-/// γ_t = (1/N) Σ_{i=0}^{N-1-t} (x_i - mean)(x_{i+t} - mean)
-/// ```
+/// <!-- math
+/// \gamma_t = \frac1N \sum_{i=0}^{N-1-t} (x_i - \bar x)(x_{i+t} - \bar x)
+/// -->
+#[doc = include_str!("../math/equilibrium_autocorrelation_2.html")]
 ///
 /// The divisor is N at every lag (Box and Jenkins): that keeps the sequence positive definite.
 /// With the feature `fft` and more than 48 lags the sums go through the Fourier transform, and
@@ -383,9 +385,10 @@ pub(crate) fn inefficiency_within(series: &[f64], lags: usize) -> Option<f64> {
 
 /// Statistical inefficiency, integrated autocorrelation time and effective sample size.
 ///
-/// ```math
-/// g = 1 + 2 Σ_t ρ_t,    τ = (g - 1)/2,    N_eff = N / g
-/// ```
+/// <!-- math
+/// g = 1 + 2 \sum_t \rho_t, \qquad \tau = \frac{g - 1}{2}, \qquad N_\mathrm{eff} = \frac Ng
+/// -->
+#[doc = include_str!("../math/equilibrium_autocorrelation_3.html")]
 ///
 /// in steps, summed as far as `rule` says; the first-zero rules weigh lag t by 1 - t/N and divide
 /// its sum by N - t, the initial sequences by N. Pending below 4 values, undefined for a constant
@@ -516,10 +519,10 @@ pub fn thinning(len: usize, inefficiency: f64, spacing: Spacing) -> Result<Vec<u
     check_range(
         "inefficiency",
         inefficiency,
-        inefficiency.is_finite() && inefficiency >= 1.0,
         "a finite number of at least 1",
+        |x| x >= 1.0,
     )?;
-    check_range("len", len as f64, len <= 1 << 30, "at most 2^30")?;
+    check_range("len", len as f64, "at most 2^30", |_| len <= 1 << 30)?;
     Ok(match spacing {
         Spacing::Even => (0..len).step_by(count(inefficiency.ceil())).collect(),
         Spacing::Nearest => (0..len)
@@ -653,9 +656,10 @@ fn size_reading(
 /// Replicas are cut into halves, values replaced by normal scores of their ranks, and the
 /// autocorrelation of all chains combined:
 ///
-/// ```math
-/// ρ_t = 1 - (W - mean_m γ_{t,m}) / V⁺,    ESS = M N / (1 + 2 Σ ρ_t)
-/// ```
+/// <!-- math
+/// \rho_t = 1 - \frac{W - \operatorname{mean}_m \gamma_{t,m}}{V^+}, \qquad \mathrm{ESS} = \frac{M N}{1 + 2 \sum \rho_t}
+/// -->
+#[doc = include_str!("../math/equilibrium_autocorrelation_4.html")]
 ///
 /// with W the variance within and V⁺ = W (N-1)/N + B/N that of all chains; the sum is an initial
 /// monotone sequence. It may exceed M N, up to M N log₁₀(M N), for alternating chains. Pending
@@ -733,8 +737,8 @@ fn check_probability(probability: f64) -> Result<(), Error> {
     check_range(
         "probability",
         probability,
-        probability > 0.0 && probability < 1.0,
         "a number between 0 and 1",
+        |x| x > 0.0 && x < 1.0,
     )
 }
 
@@ -782,9 +786,10 @@ pub fn mcse_mean(replicas: &[&[f64]]) -> Result<Reading<Estimate>, Error> {
 
 /// The standard deviation over replicas (n - 1) with its Monte Carlo standard error.
 ///
-/// ```math
-/// se(sd) = √( (⟨δ⁴⟩ - ⟨δ²⟩²) / (4 ⟨δ²⟩ ESS(δ²)) ),    δ = x - mean
-/// ```
+/// <!-- math
+/// \operatorname{se}(\mathrm{sd}) = \sqrt{\frac{\langle\delta^4\rangle - \langle\delta^2\rangle^2}{4 \langle\delta^2\rangle\, \mathrm{ESS}(\delta^2)}}, \qquad \delta = x - \bar x
+/// -->
+#[doc = include_str!("../math/equilibrium_autocorrelation_5.html")]
 ///
 /// # Errors
 /// Those of [`ess_bulk`].
@@ -1018,7 +1023,7 @@ impl Blocking {
 /// ```
 pub fn batch_means_estimate(series: &[f64], batches: usize) -> Result<Reading<Estimate>, Error> {
     check("series", series)?;
-    check_range("batches", batches as f64, batches >= 2, "at least 2")?;
+    check_range("batches", batches as f64, "at least 2", |_| batches >= 2)?;
     if series.len() < batches {
         return Ok(Reading::Pending {
             seen: series.len() as u64,

@@ -6,9 +6,10 @@
 //! - *Most effective samples* ([`detect_equilibration`]; Chodera, JCTC 12, 1799, 2016): a
 //!   transient makes the autocorrelation of what is kept long, so the start t0 that maximises
 //!
-//! ```math
-//! N_eff(t0) = (N - t0 + 1) / g(t0)
-//! ```
+//! <!-- math
+//! N_\mathrm{eff}(t_0) = \frac{N - t_0 + 1}{g(t_0)}
+//! -->
+#![doc = include_str!("../math/equilibrium_burn_in_1.html")]
 //!
 //!   balances both. It is pymbar's detection, number for number.
 //! - *Smallest marginal standard error*: the same by the squared error σ²g/n itself, with g from
@@ -30,8 +31,8 @@
 //! search itself.
 
 use super::autocorrelation::{Truncation, bend};
-use super::support::{centred_at, check, check_equal, check_range, count, dot, mean};
-use crate::error::Error;
+use super::support::{centred_at, check, check_equal, count, dot, mean};
+use crate::error::{Error, check_range};
 use crate::estimate::{Reading, Reason};
 
 const CONSTANT: Reason = Reason::Degenerate("the series is constant");
@@ -117,9 +118,10 @@ fn extend(product: &mut f64, x: &[f64], from: usize, until: usize, lag: usize) {
 
 /// The start that leaves most effective samples.
 ///
-/// ```math
-/// t0 = argmax_t (N - t + 1) / g(t),    g = 1 + 2 Σ_τ (1 - τ/n) ρ_τ  up to the first zero after lag 3
-/// ```
+/// <!-- math
+/// t_0 = \operatorname*{argmax}_t \frac{N - t + 1}{g(t)}, \qquad g = 1 + 2 \sum_\tau \Bigl(1 - \frac{\tau}{n}\Bigr) \rho_\tau \quad\text{up to the first zero after lag 3}
+/// -->
+#[doc = include_str!("../math/equilibrium_burn_in_2.html")]
 ///
 /// over all starts t from 0 to N - 2, the first of equals; a constant tail counts as one sample.
 /// Same numbers as pymbar's `detect_equilibration` with `nskip=1`, at O(N Λ) instead of O(N² Λ),
@@ -218,9 +220,10 @@ pub fn detect_equilibration(series: &[f64], grid: LagGrid) -> Result<Reading<Bur
 
 /// Marginal standard error rule over means of `batch` steps: how many leading steps to discard.
 ///
-/// ```math
-/// d = argmin_d  Σ_{j≥d} (y_j - mean_d)² / (b - d)²
-/// ```
+/// <!-- math
+/// d = \operatorname*{argmin}_d \frac{\sum_{j \ge d} (y_j - \bar y_d)^2}{(b - d)^2}
+/// -->
+#[doc = include_str!("../math/equilibrium_burn_in_3.html")]
 ///
 /// over the b batch means y_j, d up to b/2. A minimum at that end means that the run is too short
 /// for the rule: pending. The answer is in steps, a multiple of `batch`. Pending below 10 batches,
@@ -238,7 +241,7 @@ pub fn detect_equilibration(series: &[f64], grid: LagGrid) -> Result<Reading<Bur
 /// ```
 pub fn mser(series: &[f64], batch: usize) -> Result<Reading<usize>, Error> {
     check("series", series)?;
-    check_range("batch", batch as f64, batch > 0, "at least 1")?;
+    check_range("batch", batch as f64, "at least 1", |_| batch > 0)?;
     let means: Vec<f64> = series.chunks_exact(batch).map(mean).collect();
     let b = means.len();
     if b < 10 {
@@ -356,12 +359,9 @@ impl Default for WindowConfig {
 }
 
 fn check_padding(padding: f64) -> Result<(), Error> {
-    check_range(
-        "padding",
-        padding,
-        (0.0..1.0).contains(&padding),
-        "a fraction from 0 to below 1",
-    )
+    check_range("padding", padding, "a fraction from 0 to below 1", |x| {
+        (0.0..1.0).contains(&x)
+    })
 }
 
 /// Replicas centred together at the mean of their second halves, on one scale.
@@ -409,9 +409,10 @@ fn choose(
 
 /// The start with the smallest error by an initial-sequence estimate, from replicas of one length.
 ///
-/// ```math
-/// t0 = argmin_t  σ²_∞(t) / n,    σ²_∞ = 2 Σ_m Γ_m - γ_0,    Γ_m = γ_{2m} + γ_{2m+1}
-/// ```
+/// <!-- math
+/// t_0 = \operatorname*{argmin}_t \frac{\sigma_\infty^2(t)}{n}, \qquad \sigma_\infty^2 = 2 \sum_m \Gamma_m - \gamma_0, \qquad \Gamma_m = \gamma_{2m} + \gamma_{2m+1}
+/// -->
+#[doc = include_str!("../math/equilibrium_burn_in_4.html")]
 ///
 /// with γ about the common mean of all replicas, and never below γ_0. The numbers of red's
 /// `detect_equilibration_init_seq`. O(N Λ) for each of 32 stretches of starts. Pending below 8
@@ -548,9 +549,10 @@ fn lag_of_starts(
 
 /// The start with the smallest error by a Bartlett window, from replicas of one length.
 ///
-/// ```math
-/// σ²_∞ = γ_0 + 2 Σ_{t=1}^{w} (1 - t/w) γ_t
-/// ```
+/// <!-- math
+/// \sigma_\infty^2 = \gamma_0 + 2 \sum_{t=1}^{w} \Bigl(1 - \frac tw\Bigr) \gamma_t
+/// -->
+#[doc = include_str!("../math/equilibrium_burn_in_5.html")]
 ///
 /// The numbers of red's `detect_equilibration_window`, in O(N w). A window shorter than the
 /// correlation time sees too little of it, and keeps too much. Pending below 8 values a replica
@@ -576,7 +578,7 @@ pub fn detect_by_window(
     let (needed, margin) = match config.window {
         LagWindow::SquareRoot => (8, 2),
         LagWindow::Fixed(lags) => {
-            check_range("window", lags as f64, lags > 0, "at least 1 lag")?;
+            check_range("window", lags as f64, "at least 1 lag", |_| lags > 0)?;
             let margin = lags.saturating_add(1);
             (margin.saturating_add(1).max(8), margin)
         }

@@ -14,9 +14,9 @@
 //! The calibrated answer is [`verdict`](super::verdict()).
 
 use super::autocorrelation::batch_means_estimate;
-use super::support::{check, check_equal, check_range, law, mean};
+use super::support::{check, check_equal, law, mean};
 use super::thermal::{Balance, kinetic_virial_balance};
-use crate::error::Error;
+use crate::error::{Error, check_range};
 use crate::estimate::{Estimate, Reading, Reason};
 
 /// Learning rate η and momentum μ of a heavy-ball run v' = μ v + g, w' = w - η v'.
@@ -43,18 +43,39 @@ impl Dynamics {
         self
     }
 
+    /// 2(1 + μ)/η: the curvature at which a mode becomes unstable.
+    ///
+    /// ```
+    /// use thermograd::equilibrium::Dynamics;
+    /// assert!((Dynamics::learning_rate(0.1).momentum(0.5).critical_curvature()? - 30.0).abs() < 1e-12);
+    /// # Ok::<(), thermograd::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::OutOfRange`] for a learning rate outside 1e-150 to 1e150 or a momentum outside [0, 1).
+    pub fn critical_curvature(&self) -> Result<f64, Error> {
+        self.check()?;
+        check_range(
+            "learning_rate",
+            self.learning_rate,
+            "a positive number between 1e-150 and 1e150",
+            |x| x > 1e-150 && x < 1e150,
+        )?;
+        Ok(2.0 * (1.0 + self.momentum) / self.learning_rate)
+    }
+
     fn check(&self) -> Result<(), Error> {
         check_range(
             "learning_rate",
             self.learning_rate,
-            self.learning_rate.is_finite() && self.learning_rate > 0.0,
             "a positive number",
+            |x| x > 0.0,
         )?;
         check_range(
             "momentum",
             self.momentum,
-            (0.0..1.0).contains(&self.momentum),
             "a number from 0 to below 1",
+            |x| (0.0..1.0).contains(&x),
         )
     }
 }
@@ -114,8 +135,8 @@ pub fn fdr2(
     check_range(
         "momentum",
         dynamics.momentum,
-        dynamics.momentum == 0.0,
         "0: this relation is for plain SGD",
+        |x| x == 0.0,
     )?;
     check("curvature along the gradient", curvature_along_gradient)?;
     let factor = 0.5 * dynamics.learning_rate;
@@ -139,9 +160,10 @@ pub struct Sasa {
 
 /// The statistic of SASA+: ⟨w_k·d_k⟩ - (α/2)|d_k|² with d the direction of the step, averaged.
 ///
-/// ```math
-/// w·d - (α/2)|d|² = (|w_k|² - |w_{k+1}|²) / (2α)    for w' = w - α d
-/// ```
+/// <!-- math
+/// w \cdot d - \frac\alpha2 |d|^2 = \frac{|w_k|^2 - |w_{k+1}|^2}{2\alpha} \quad\text{for}\quad w' = w - \alpha d
+/// -->
+#[doc = include_str!("../math/equilibrium_diagnostics.html")]
 ///
 /// identically, so that its mean is the total drift of |w|² over 2αn, and nothing else. Its true
 /// scatter falls as 1/n, the batch-means error only as 1/√n or so: at a nominal 5% the test
@@ -256,14 +278,11 @@ pub fn pflug(products: &[f64]) -> Result<Reading<Estimate>, Error> {
 /// ```
 pub fn distance(squared_distances: &[f64], ratio: f64) -> Result<Reading<f64>, Error> {
     check("squared distances", squared_distances)?;
-    check_range(
-        "ratio",
-        ratio,
-        ratio.is_finite() && ratio > 1.0,
-        "a number above 1",
-    )?;
+    check_range("ratio", ratio, "a number above 1", |x| x > 1.0)?;
     if let Some(bad) = squared_distances.iter().find(|d| **d < 0.0) {
-        check_range("squared distance", *bad, false, "a number of at least 0")?;
+        check_range("squared distance", *bad, "a number of at least 0", |_| {
+            false
+        })?;
     }
     let n = squared_distances.len();
     if n < 10 {

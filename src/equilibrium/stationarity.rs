@@ -26,11 +26,10 @@ use super::autocorrelation::{
     Truncation, correlation_time_centred, inefficiency_unfloored, rank_normalised, split_halves,
 };
 use super::support::{
-    self, batch_means, centred, check, check_equal, check_range, count, detrended, is_constant,
-    law, mean, steps,
+    self, batch_means, centred, check, check_equal, count, detrended, is_constant, law, mean, steps,
 };
 use crate::correlation::Pairs;
-use crate::error::Error;
+use crate::error::{Error, check_range};
 use crate::estimate::{Estimate, Reading, Reason};
 use crate::random::Random;
 
@@ -74,36 +73,33 @@ impl Default for TestConfig {
 impl TestConfig {
     pub(crate) fn check(&self) -> Result<(), Error> {
         if let Some(g) = self.inefficiency {
-            check_range(
-                "inefficiency",
-                g,
-                g.is_finite() && g >= 1.0,
-                "a finite number of at least 1",
-            )?;
+            check_range("inefficiency", g, "a finite number of at least 1", |x| {
+                x >= 1.0
+            })?;
         }
         check_range(
             "least_inefficiency",
             self.least_inefficiency,
-            self.least_inefficiency.is_finite() && self.least_inefficiency >= 1.0,
             "a finite number of at least 1",
+            |x| x >= 1.0,
         )?;
         check_range(
             "least_n_eff",
             self.least_n_eff,
-            self.least_n_eff.is_finite() && self.least_n_eff >= 10.0,
             "a finite number of at least 10",
+            |x| x >= 10.0,
         )?;
         check_range(
             "batch_length",
             self.batch_length,
-            (1.0..=1e6).contains(&self.batch_length),
             "a number from 1 to 1e6",
+            |x| (1.0..=1e6).contains(&x),
         )?;
         check_range(
             "most_batches",
             self.most_batches as f64,
-            self.most_batches >= 4,
             "at least 4",
+            |_| self.most_batches >= 4,
         )
     }
 }
@@ -240,9 +236,10 @@ impl Drift {
 
 /// A drift of the level: least-squares slope of batch means against time, with Student's law.
 ///
-/// ```math
-/// t = slope / se,    se² = Σ r_j² / ((b - 2) Σ (j - mean j)²),    b - 2 degrees of freedom
-/// ```
+/// <!-- math
+/// t = \frac{\mathrm{slope}}{\mathrm{se}}, \qquad \mathrm{se}^2 = \frac{\sum r_j^2}{(b - 2) \sum (j - \bar\jmath)^2}, \qquad b - 2 \text{ degrees of freedom}
+/// -->
+#[doc = include_str!("../math/equilibrium_stationarity_1.html")]
 ///
 /// over b batches of at least `batch_length` × g steps, so that their means are nearly
 /// independent (their neighbours correlate by about 1/40 at 10 g). Pending below
@@ -317,9 +314,10 @@ pub(crate) fn drift_by(series: &[f64], plan: &Plan, caution: Caution) -> Reading
 
 /// Geweke's comparison of the first tenth with the last half.
 ///
-/// ```math
-/// z = (mean_A - mean_B) / √(σ² g (1/n_A + 1/n_B))
-/// ```
+/// <!-- math
+/// z = \frac{\bar x_A - \bar x_B}{\sqrt{\sigma^2 g\, (1/n_A + 1/n_B)}}
+/// -->
+#[doc = include_str!("../math/equilibrium_stationarity_2.html")]
 ///
 /// with the long-run variance σ²g of the residuals of a straight line by an initial monotone
 /// sequence: a spectral density at frequency zero that covers the whole memory, where a fixed
@@ -419,9 +417,10 @@ pub(crate) fn drift_curved(series: &[f64], config: &TestConfig) -> Option<Drift>
 
 /// Upper tail of ∫ B(t)² dt for a Brownian bridge B: the limit law of KPSS (and Cramér-von Mises).
 ///
-/// ```math
-/// P(W ≤ x) = 1/(π√x) Σ_j c_j √(4j+1) e^{-z} K_{1/4}(z),   z = (4j+1)²/(16x),   c_j = Γ(j+1/2)/(Γ(1/2) j!)
-/// ```
+/// <!-- math
+/// P(W \le x) = \frac{1}{\pi \sqrt x} \sum_j c_j \sqrt{4j+1}\; e^{-z} K_{1/4}(z), \qquad z = \frac{(4j+1)^2}{16 x}, \qquad c_j = \frac{\Gamma(j + 1/2)}{\Gamma(1/2)\, j!}
+/// -->
+#[doc = include_str!("../math/equilibrium_stationarity_3.html")]
 ///
 /// Anderson and Darling, Ann. Math. Statist. 23, 193 (1952).
 fn bridge_tail(x: f64) -> f64 {
@@ -459,9 +458,10 @@ fn bridge_tail(x: f64) -> f64 {
 
 /// The KPSS statistic of level stationarity with a Bartlett window of `lags`.
 ///
-/// ```math
-/// η = Σ_t S_t² / (N² σ²_∞),    S_t = Σ_{i≤t} (x_i - mean),    σ²_∞ = γ_0 + 2 Σ_{k=1}^{l} (1 - k/(l+1)) γ_k
-/// ```
+/// <!-- math
+/// \eta = \frac{\sum_t S_t^2}{N^2 \sigma_\infty^2}, \qquad S_t = \sum_{i \le t} (x_i - \bar x), \qquad \sigma_\infty^2 = \gamma_0 + 2 \sum_{k=1}^{l} \Bigl(1 - \frac{k}{l+1}\Bigr) \gamma_k
+/// -->
+#[doc = include_str!("../math/equilibrium_stationarity_4.html")]
 ///
 /// Undefined for a constant series, and where the window makes σ²_∞ zero. Source: Kwiatkowski,
 /// Phillips, Schmidt and Shin, J. Econometrics 54, 159 (1992).
@@ -480,8 +480,8 @@ pub fn kpss_statistic(series: &[f64], lags: usize) -> Result<Reading<f64>, Error
     check_range(
         "lags",
         lags as f64,
-        series.is_empty() || lags < series.len(),
         "fewer than the length of the series",
+        |_| series.is_empty() || lags < series.len(),
     )?;
     if series.len() < 2 {
         return Ok(Reading::Pending {
@@ -557,9 +557,10 @@ fn tau(values: &[f64]) -> Option<f64> {
 
 /// Kendall's rank correlation τ-b of a series with time, in [-1, 1].
 ///
-/// ```math
-/// τ = (concordant - discordant) / √(n₀ (n₀ - ties)),    n₀ = N(N-1)/2
-/// ```
+/// <!-- math
+/// \tau = \frac{\mathrm{concordant} - \mathrm{discordant}}{\sqrt{n_0 (n_0 - \mathrm{ties})}}, \qquad n_0 = \frac{N(N-1)}{2}
+/// -->
+#[doc = include_str!("../math/equilibrium_stationarity_5.html")]
 ///
 /// in O(N log N). Its textbook p-value assumes independent values and is not given; see [`trend`].
 /// Pending below 2 values, undefined where all are equal.
@@ -680,9 +681,10 @@ fn split_reading(
 
 /// Split R-hat: variance of all chains over variance within, replicas cut into halves.
 ///
-/// ```math
-/// R = √( (N-1)/N + B/(N W) )
-/// ```
+/// <!-- math
+/// R = \sqrt{\frac{N-1}{N} + \frac{B}{N W}}
+/// -->
+#[doc = include_str!("../math/equilibrium_stationarity_6.html")]
 ///
 /// 1 when every half has the same mean; a single replica compares its two halves. Values need a
 /// finite variance; [`rhat_bulk`] does not. Pending below 4 values a replica, undefined where all

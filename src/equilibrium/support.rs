@@ -51,24 +51,6 @@ pub(crate) fn check_equal(place: &str, replicas: &[&[f64]]) -> Result<usize, Err
     Ok(expected)
 }
 
-/// A number inside its range, or the error that says so.
-pub(crate) fn check_range(
-    what: &'static str,
-    value: f64,
-    good: bool,
-    allowed: &'static str,
-) -> Result<(), Error> {
-    if good {
-        Ok(())
-    } else {
-        Err(Error::OutOfRange {
-            what,
-            value,
-            allowed,
-        })
-    }
-}
-
 /// Arithmetic mean with one correction pass; 0 of nothing.
 pub(crate) fn mean(series: &[f64]) -> f64 {
     if series.is_empty() {
@@ -206,18 +188,10 @@ pub(crate) fn batch_means(series: &[f64], batches: usize) -> Vec<f64> {
         .collect()
 }
 
-/// Dot product over the common length, in eight lanes.
+/// Dot product over the common length.
 pub(crate) fn dot(a: &[f64], b: &[f64]) -> f64 {
-    let mut lanes = [0.0_f64; 8];
-    let (left, right) = (a.chunks_exact(8), b.chunks_exact(8));
-    let n = a.len().min(b.len()) / 8 * 8;
-    for (p, q) in left.zip(right) {
-        for ((lane, x), y) in lanes.iter_mut().zip(p).zip(q) {
-            *lane += x * y;
-        }
-    }
-    let rest: f64 = a.iter().zip(b).skip(n).map(|(x, y)| x * y).sum();
-    lanes.iter().sum::<f64>() + rest
+    let n = a.len().min(b.len());
+    crate::sums::dot(a.get(..n).unwrap_or(a), b.get(..n).unwrap_or(b))
 }
 
 /// Sums of lagged products `Σ x_i x_{i+t}` of a centred series, computed when asked for.

@@ -10,9 +10,10 @@
 //! 1810.00004). It is tempting to test it by a t test on the residual of every step. With the
 //! gradient of the step that was taken, the residual sums to
 //!
-//! ```math
-//! Σ_t (w_t·g_t - (η/2)|g_t|²) = (|w_0|² - |w_n|²) / (2η)
-//! ```
+//! <!-- math
+//! \sum_t \Bigl(w_t \cdot g_t - \frac\eta2 |g_t|^2\Bigr) = \frac{|w_0|^2 - |w_n|^2}{2\eta}
+//! -->
+#![doc = include_str!("../math/equilibrium_thermal_1.html")]
 //!
 //! an identity of plain SGD, whatever the system does. The sum does not grow with n: its terms are
 //! the differences of a bounded sequence, their mean falls as 1/n, and an error bar of 1/√n from a
@@ -26,9 +27,9 @@ use nalgebra::{DMatrix, DVector, SymmetricEigen};
 use super::autocorrelation::{Spacing, Truncation, correlation_time_centred, thinning};
 use super::stationarity::{TestConfig, plan};
 use super::support::{
-    self, batch_means, centred, check, check_all, check_equal, check_range, is_constant, law, mean,
+    self, batch_means, centred, check, check_all, check_equal, is_constant, law, mean,
 };
-use crate::error::Error;
+use crate::error::{Error, check_range};
 use crate::estimate::{Estimate, Reading, Reason};
 
 const CONSTANT: Reason = Reason::Degenerate("the series is constant");
@@ -68,9 +69,10 @@ pub struct Balance {
 
 /// The relative residual of the fluctuation-dissipation relation: virial against kinetic.
 ///
-/// ```math
-/// residual = (⟨w·g⟩ - K) / K,    K = ((1 + μ)/(2η)) ⟨|Δ|²⟩
-/// ```
+/// <!-- math
+/// \mathrm{residual} = \frac{\langle w \cdot g \rangle - K}{K}, \qquad K = \frac{1 + \mu}{2\eta} \langle |\Delta|^2 \rangle
+/// -->
+#[doc = include_str!("../math/equilibrium_thermal_2.html")]
 ///
 /// An effect size; below a few percent is usual in equilibrium, and no p-value exists for it (see
 /// the [module](self)). The two series have one value a step, in one unit. Pending without data,
@@ -162,9 +164,10 @@ fn spreads(means: &[f64], noise: f64) -> (f64, f64, f64) {
 
 /// Welch's analysis of variance of estimates with errors of their own.
 ///
-/// ```math
-/// F = [Σ w (m - m̃)²/(k-1)] / [1 + (2(k-2)/(k²-1)) Λ],   Λ = Σ (1 - w/W)²/(n-1),   w = 1/se²
-/// ```
+/// <!-- math
+/// F = \frac{\sum w (m - \tilde m)^2 / (k-1)}{1 + \frac{2(k-2)}{k^2-1} \Lambda}, \qquad \Lambda = \sum \frac{(1 - w/W)^2}{n-1}, \qquad w = \frac{1}{\mathrm{se}^2}
+/// -->
+#[doc = include_str!("../math/equilibrium_thermal_3.html")]
 ///
 /// on k - 1 and (k² - 1)/(3Λ) degrees of freedom, n the effective observations of each. Unlike
 /// Cochran's Q against χ² it knows that the errors are estimates too: at 20 batches each Q rejects
@@ -195,7 +198,9 @@ pub fn estimate_heterogeneity(estimates: &[Estimate]) -> Result<Reading<Heteroge
     check("standard errors", &errors)?;
     check("effective observations", &sizes)?;
     if let Some(error) = errors.iter().find(|e| **e < 0.0) {
-        check_range("standard error", *error, false, "a number of at least 0")?;
+        check_range("standard error", *error, "a number of at least 0", |_| {
+            false
+        })?;
     }
     if estimates.len() < 2 {
         return Ok(Reading::Pending {
@@ -329,9 +334,10 @@ pub fn equipartition(
 
 /// Agreement of several thermometers read on the same steps: Hotelling's T² of their differences.
 ///
-/// ```math
-/// T² = b (C m)' (C S C')⁻¹ (C m),    F = T² (b - k + 1)/((b - 1)(k - 1))
-/// ```
+/// <!-- math
+/// T^2 = b\, (C m)' (C S C')^{-1} (C m), \qquad F = T^2\, \frac{b - k + 1}{(b - 1)(k - 1)}
+/// -->
+#[doc = include_str!("../math/equilibrium_thermal_4.html")]
 ///
 /// over b batch means of k thermometers, C the differences from the first, S the covariance of the
 /// batch means; F has k - 1 and b - k + 1 degrees of freedom. Thermometers that read the same
@@ -551,7 +557,7 @@ pub fn maxwell_boltzmann(
     const FEWEST: usize = 20;
     check("displacements", displacements)?;
     if let Width::Known(sd) = width {
-        check_range("width", sd, sd.is_finite() && sd > 0.0, "a positive number")?;
+        check_range("width", sd, "a positive number", |x| x > 0.0)?;
     }
     let n = displacements.len();
     if n < FEWEST {
@@ -642,23 +648,15 @@ impl<'a> EnsembleRun<'a> {
 
     fn check(&self, place: &str) -> Result<(), Error> {
         check(&format!("energies of the {place} run"), self.energies)?;
-        check_range(
-            "temperature",
-            self.temperature,
-            self.temperature.is_finite() && self.temperature > 0.0,
-            "a positive number",
-        )?;
+        check_range("temperature", self.temperature, "a positive number", |x| {
+            x > 0.0
+        })?;
         if let Some((volumes, pressure)) = self.volumes {
             check_equal(
                 &format!("energies or volumes of the {place} run"),
                 &[self.energies, volumes],
             )?;
-            check_range(
-                "pressure",
-                pressure,
-                pressure.is_finite(),
-                "a finite number",
-            )?;
+            check_range("pressure", pressure, "a finite number", |_| true)?;
         }
         Ok(())
     }
@@ -710,9 +708,10 @@ pub struct EnsembleCheck {
 /// Whether two runs are samples of one ensemble at two temperatures (or temperatures and
 /// pressures).
 ///
-/// ```math
-/// ln [P₂(E,V)/P₁(E,V)] = const + (β₁ - β₂) E + (β₁p₁ - β₂p₂) V
-/// ```
+/// <!-- math
+/// \ln \frac{P_2(E,V)}{P_1(E,V)} = \mathrm{const} + (\beta_1 - \beta_2) E + (\beta_1 p_1 - \beta_2 p_2) V
+/// -->
+#[doc = include_str!("../math/equilibrium_thermal_5.html")]
 ///
 /// whatever the density of states, so that a logistic regression of "which run" on E (and V) must
 /// have these slopes. Fitted by maximum likelihood, without histograms, on data thinned to every (2g - 1)-th step. The
@@ -1005,9 +1004,10 @@ fn leading_components(coordinates: &[&[f64]], components: usize) -> Reading<Comp
 /// Probability currents: the rate at which a trajectory sweeps area in planes of its leading
 /// principal components.
 ///
-/// ```math
-/// A_ij = ½ ⟨w_i Δ_j - w_j Δ_i⟩,    Δ = w_{t+1} - w_t
-/// ```
+/// <!-- math
+/// A_{ij} = \tfrac12 \langle w_i \Delta_j - w_j \Delta_i \rangle, \qquad \Delta = w_{t+1} - w_t
+/// -->
+#[doc = include_str!("../math/equilibrium_thermal_6.html")]
 ///
 /// Zero in every plane if detailed balance holds, since time reversal turns its sign; a rate away
 /// from zero is a current, and the state a non-equilibrium steady one, though stationary. For SGD
@@ -1051,17 +1051,14 @@ pub fn area_rates(
     let n = check_equal("coordinate", coordinates)?;
     config.check()?;
     let d = coordinates.len();
-    check_range(
-        "coordinates",
-        d as f64,
-        (2..=512).contains(&d),
-        "2 to 512 of them",
-    )?;
+    check_range("coordinates", d as f64, "2 to 512 of them", |_| {
+        (2..=512).contains(&d)
+    })?;
     check_range(
         "components",
         components as f64,
-        (2..=10).contains(&components) && components <= d,
         "2 to 10, and no more than there are coordinates",
+        |_| (2..=10).contains(&components) && components <= d,
     )?;
     if n < 3 {
         return Ok(Reading::Pending {

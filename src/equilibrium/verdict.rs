@@ -37,9 +37,9 @@
 //! [parent module](super#how-often-the-tests-err).
 
 use super::stationarity::{Caution, Drift, TestConfig, drift_by, drift_curved, plan};
-use super::support::{batch_means, check, check_range, detrended, is_constant, law};
+use super::support::{batch_means, check, detrended, is_constant, law};
 use super::thermal::{Circulation, equipartition};
-use crate::error::Error;
+use crate::error::{Error, check_range};
 use crate::estimate::{Estimate, Reading};
 
 /// What a series is to the verdict.
@@ -113,32 +113,21 @@ impl Default for VerdictConfig {
 
 impl VerdictConfig {
     fn checked(&self) -> Result<TestConfig, Error> {
-        check_range(
-            "level",
-            self.level,
-            self.level > 0.0 && self.level < 1.0,
-            "a number between 0 and 1",
-        )?;
+        check_range("level", self.level, "a number between 0 and 1", |x| {
+            x > 0.0 && x < 1.0
+        })?;
         for (what, value) in [
             ("least_spread", self.least_spread),
             ("least_change", self.least_change),
             ("least_angular", self.least_angular),
         ] {
-            check_range(
-                what,
-                value,
-                value.is_finite() && value >= 0.0,
-                "a finite number of at least 0",
-            )?;
+            check_range(what, value, "a finite number of at least 0", |x| x >= 0.0)?;
         }
         let mut tests = self.tests;
         if let Some(time) = self.relaxation_time {
-            check_range(
-                "relaxation_time",
-                time,
-                time.is_finite() && time > 0.0,
-                "a positive number of steps",
-            )?;
+            check_range("relaxation_time", time, "a positive number of steps", |x| {
+                x > 0.0
+            })?;
             // Exponential memory of time τ has g = 2τ.
             tests.least_inefficiency = tests.least_inefficiency.max(2.0 * time);
         }
@@ -348,9 +337,10 @@ impl std::fmt::Display for Verdict {
 
 /// Holm's adjustment of p-values for the making of all of `planned` tests.
 ///
-/// ```math
-/// p̃_(i) = max_{j ≤ i} min(1, (m - j + 1) p_(j))
-/// ```
+/// <!-- math
+/// \tilde p_{(i)} = \max_{j \le i} \min\bigl(1, (m - j + 1)\, p_{(j)}\bigr)
+/// -->
+#[doc = include_str!("../math/equilibrium_verdict.html")]
 fn holm(p_values: &[f64], planned: usize) -> Vec<f64> {
     let mut order: Vec<(f64, usize)> = p_values.iter().copied().zip(0..).collect();
     order.sort_by(|a, b| a.0.total_cmp(&b.0));

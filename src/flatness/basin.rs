@@ -4,9 +4,10 @@
 //! Gaussian density exp(−x'(H + γ)x/2T) over its displacement x. Its entropy, and the loss it holds above
 //! the minimum by equipartition, are
 //!
-//! ```math
-//! S = (d/2) ln(2πeT) − ½ ln det(H + γ)        U − L₀ = (T/2) Σ h/(h + γ)
-//! ```
+//! <!-- math
+//! S = \frac d2 \ln(2\pi e T) - \tfrac12 \ln\det(H + \gamma), \qquad U - L_0 = \frac T2 \sum \frac{h}{h + \gamma}
+//! -->
+#![doc = include_str!("../math/flatness_basin_1.html")]
 //!
 //! in nats and in the unit of the loss. A flat minimum is one of high entropy: each e-fold of curvature costs half a
 //! nat a direction, and at the same loss the bath prefers the wider of two basins by e^{ΔS}. Without a spring
@@ -15,10 +16,11 @@
 //! About a point w that is not the minimum, the local entropy of Chaudhari et al. (arXiv 1611.01838)
 //! is the logarithm of the weight of its surroundings,
 //!
-//! ```math
-//! −F(w; γ)/T = ln ∫ exp( −[L(w') + γ|w' − w|²/2] / T ) dw'
-//!            = −L₀/T − Σ x² γh/(2T(h + γ)) − ½ Σ ln( (h + γ)/(2πT) )
-//! ```
+//! <!-- math
+//! -\frac{F(w; \gamma)}{T} = \ln \int \exp\Bigl(-\frac{L(w') + \gamma |w' - w|^2/2}{T}\Bigr) dw'
+//! = -\frac{L_0}{T} - \sum \frac{x^2 \gamma h}{2T(h + \gamma)} - \tfrac12 \sum \ln\frac{h + \gamma}{2\pi T}
+//! -->
+#![doc = include_str!("../math/flatness_basin_2.html")]
 //!
 //! the second line for a bowl whose minimum is displaced by x from w, mode by mode; T = 1 is the original. For any other
 //! loss [`local_entropy`](super::local_entropy()) integrates it from samples.

@@ -3,9 +3,10 @@
 //! The tempered posterior exp(−nβ L(w) − γ₀|w − w*|²/2) about a trained w* is a bath at the temperature
 //! T = 1/(nβ). What it holds above the minimum grows as
 //!
-//! ```math
-//! U = L₀ + λT        λ̂ = nβ ( ⟨L⟩ − L(w*) )
-//! ```
+//! <!-- math
+//! U = L_0 + \lambda T, \qquad \hat\lambda = n\beta\, \bigl(\langle L \rangle - L(w^*)\bigr)
+//! -->
+#![doc = include_str!("../math/flatness_learning_coefficient.html")]
 //!
 //! with λ the local learning coefficient (Lau et al., arXiv 2308.12108): half the number of weights in a bowl,
 //! less where the minimum is degenerate ([`singular`](super::normal_crossing) has exact cases). In the words of this crate it
@@ -31,6 +32,7 @@ use super::singular::check_n_beta;
 use crate::curvature::objective::{check_weights, evaluate, norm};
 use crate::curvature::{CentralDifference, LanczosConfig, Objective, extremes};
 use crate::equilibrium::{InitialSequenceConfig, detect_by_initial_sequence, mcse_mean, rhat};
+use crate::error::check_range;
 use crate::systems::Random;
 use crate::{Error, Estimate, Reading, Reason};
 
@@ -153,31 +155,20 @@ impl LearningCoefficientConfig {
     }
 
     fn check(&self) -> Result<(), Error> {
-        let range = |what, value: f64, good: bool, allowed| {
-            if good {
-                Ok(())
-            } else {
-                Err(Error::OutOfRange {
-                    what,
-                    value,
-                    allowed,
-                })
-            }
-        };
         let n = self.examples as f64;
-        range("number of examples", n, n >= 2.0, "at least 2")?;
+        check_range("number of examples", n, "at least 2", |n| n >= 2.0)?;
         check_n_beta(self.temperature().recip())?;
         if let Some(precision) = self.localisation {
-            let good = (0.0..1e140).contains(&precision);
-            range("localisation", precision, good, "0 to 1e140")?;
+            check_range("localisation", precision, "0 to 1e140", |x| {
+                (0.0..1e140).contains(&x)
+            })?;
         }
         let (StepSize::Curvature(step) | StepSize::Fixed(step)) = self.step;
-        let good = step > 1e-140 && step < 1e140;
-        range(
+        check_range(
             "step size",
             step,
-            good,
             "a positive number between 1e-140 and 1e140",
+            |x| x > 1e-140 && x < 1e140,
         )?;
         let counts = [
             ("number of chains", self.chains, 1, 10_000, "1 to 10000"),
@@ -197,13 +188,15 @@ impl LearningCoefficientConfig {
             ),
         ];
         for (what, value, least, most, allowed) in counts {
-            range(what, value as f64, (least..=most).contains(&value), allowed)?;
+            check_range(what, value as f64, allowed, |_| {
+                (least..=most).contains(&value)
+            })?;
         }
-        range(
+        check_range(
             "alarm of R-hat",
             self.alarm,
-            self.alarm >= 1.0,
-            "at least 1",
+            "a finite number, at least 1",
+            |x| x >= 1.0,
         )
     }
 

@@ -3,15 +3,17 @@
 //! The local entropy of Chaudhari et al. (arXiv 1611.01838) about w, at the temperature T = 1/(nβ) and with the
 //! spring γ = γ₀T, is
 //!
-//! ```math
-//! −F/T = ln ∫ exp( −nβ L(w') − γ₀|w' − w|²/2 ) dw'
-//! ```
+//! <!-- math
+//! -\frac FT = \ln \int \exp\Bigl(-n\beta L(w') - \frac{\gamma_0}{2} |w' - w|^2\Bigr) dw'
+//! -->
+#![doc = include_str!("../math/flatness_local_entropy_1.html")]
 //!
 //! At nβ = 0 the integral is a Gaussian, (d/2) ln(2π/γ₀). Its derivative by s, with s·nβ in place of nβ, is −nβ⟨L⟩_s, so that
 //!
-//! ```math
-//! −F/T = (d/2) ln(2π/γ₀) − nβ ∫₀¹ ⟨L⟩_s ds
-//! ```
+//! <!-- math
+//! -\frac FT = \frac d2 \ln\frac{2\pi}{\gamma_0} - n\beta \int_0^1 \langle L \rangle_s\, ds
+//! -->
+#![doc = include_str!("../math/flatness_local_entropy_2.html")]
 //!
 //! with ⟨L⟩_s the mean loss of the chains of [`learning_coefficient`](super::learning_coefficient()) at s·nβ. In a bowl ⟨L⟩_s falls as 1/(γ₀ + s nβ h) mode
 //! by mode; the nodes of the quadrature (Gauss and Legendre's) are spread evenly in the logarithm of

@@ -4,9 +4,10 @@
 //! the resilience. Noise comes in two kinds. [`Noise::Isotropic`] has the standard deviation σ in every weight;
 //! in a bowl
 //!
-//! ```math
-//! E L(w + σu) = L(w) + σ² tr H / 2,        σ₂ = √( 2L/tr H )
-//! ```
+//! <!-- math
+//! \mathrm{E}\, L(w + \sigma u) = L(w) + \frac{\sigma^2}{2} \operatorname{tr} H, \qquad \sigma_2 = \sqrt{\frac{2L}{\operatorname{tr} H}}
+//! -->
+#![doc = include_str!("../math/flatness_resilience.html")]
 //!
 //! so its resilience is the trace in other words. [`Noise::Filters`] gives each filter (a row of a weight
 //! matrix, an output channel) noise of σ times the filter's own norm (Li et al., arXiv 1712.09913):

@@ -179,9 +179,10 @@ pub fn reduced_rank(shape: ReducedRank) -> Result<Threshold, Error> {
 
 /// nβ⟨L⟩ for L = x²y² uniform on the unit square, at finite nβ ≥ 10.
 ///
-/// ```math
-/// nβ⟨L⟩ = ½ − 1/(ln(4nβ) + γ_E),        λ = ½, m = 2
-/// ```
+/// <!-- math
+/// n\beta \langle L \rangle = \tfrac12 - \frac{1}{\ln(4n\beta) + \gamma_E}, \qquad \lambda = \tfrac12, \; m = 2
+/// -->
+#[doc = include_str!("../math/flatness_singular.html")]
 ///
 /// up to terms of order e^{−nβ}; γ_E = 0.5772… is Euler's constant. The approach to λ is logarithmic: at a million examples'
 /// worth of nβ it is still 13 % off.

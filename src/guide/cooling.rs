@@ -36,6 +36,7 @@
 //! ```sh
 //! cargo run --release --example engine -- --plots plots
 //! ```
+//!
 #![doc = include_str!("pictures/engine_pv.svg")]
 //!
 //! In temperature and entropy the same loop is a rectangle, between isobars and isochores:
@@ -119,8 +120,9 @@
 //! ```sh
 //! cargo run --release --example cooling -- --plots plots
 //! ```
+//!
 #![doc = include_str!("pictures/cooling_mnist1d_loss.svg")]
-#![doc = ""]
+//!
 #![doc = include_str!("pictures/cooling_digits_loss.svg")]
 //!
 //! Loss above the best baseline at *its* best rate (`WSD` at 0.03 on both tasks, chosen on the test set),

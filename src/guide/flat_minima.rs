@@ -23,24 +23,58 @@
 //!
 //! With candle, for a parameter in a `Var` (several: cut `w` and `g` at their lengths):
 //!
-//! ```text
-//! let closure = gradient_f32(|w: &[f32], g: &mut [f32]| -> candle_core::Result<f32> {
+#![cfg_attr(not(feature = "candle011"), doc = "```text")]
+#![cfg_attr(
+    feature = "candle011",
+    doc = "```
+# use std::error::Error;
+# use candle_core011::{Device, Tensor, Var};
+# use thermograd::curvature::{CentralDifference, TraceConfig, gradient_f32, trace};
+# let var = Var::from_slice(&[0.3_f32, -0.2, 0.1, 0.4], (2, 2), &Device::Cpu)?;
+# let loss = |w: &Tensor| w.sqr()?.sum_all()?.affine(0.5, 0.0);
+# let weights: Vec<f64> = var.flatten_all()?.to_vec1::<f32>()?.into_iter().map(f64::from).collect();"
+)]
+//! let closure = gradient_f32(|w: &[f32], g: &mut [f32]| -> Result<f32, Box<dyn Error>> {
 //!     var.set(&Tensor::from_slice(w, var.shape(), var.device())?)?;
-//!     let loss = loss(&var, &batch)?;
-//!     g.copy_from_slice(&loss.backward()?.get(&var).ok_or(no_gradient)?.flatten_all()?.to_vec1()?);
-//!     loss.to_scalar()
+//!     let loss = loss(&var)?;
+//!     let gradients = loss.backward()?;
+//!     g.copy_from_slice(&gradients.get(&var).ok_or("no gradient")?.flatten_all()?.to_vec1::<f32>()?);
+//!     Ok(loss.to_scalar()?)
 //! });
+#![cfg_attr(
+    feature = "candle011",
+    doc = "# let found = trace(&mut CentralDifference::new(closure, &weights)?, &TraceConfig::default())?;
+# assert!((found.estimate.value - 4.0).abs() < 1e-3, \"{}\", found.estimate);
+# Ok::<(), Box<dyn Error>>(())"
+)]
 //! ```
 //!
-//! With burn, for a parameter in a tensor of an autodiff backend:
+//! With burn, for a parameter in a tensor on a device with autodiff:
 //!
-//! ```text
-//! let closure = gradient_f32(|w: &[f32], g: &mut [f32]| -> Result<f32, DataError> {
-//!     let w = Tensor::<B, 2>::from_data(TensorData::new(w.to_vec(), shape), &device).require_grad();
-//!     let loss = loss(&w, &batch);
-//!     g.copy_from_slice(w.grad(&loss.backward()).ok_or(no_gradient)?.into_data().as_slice()?);
-//!     loss.into_data().as_slice().map(|l| l[0])
+#![cfg_attr(not(feature = "burn022-test"), doc = "```text")]
+#![cfg_attr(
+    feature = "burn022-test",
+    doc = "```
+# use std::error::Error;
+# use burn022::tensor::{Device, Tensor, TensorData};
+# use thermograd::curvature::{CentralDifference, TraceConfig, gradient_f32, trace};
+# let (device, shape) = (Device::default().autodiff(), [2_usize, 2]);
+# let loss = |w: Tensor<2>| w.powi_scalar(2).sum() * 0.5;"
+)]
+//! let closure = gradient_f32(|w: &[f32], g: &mut [f32]| -> Result<f32, Box<dyn Error>> {
+//!     let w = Tensor::<2>::from_data(TensorData::new(w.to_vec(), shape), &device).require_grad();
+//!     let loss = loss(w.clone());
+//!     let gradient = w.grad(&loss.backward()).ok_or("no gradient")?;
+//!     g.copy_from_slice(gradient.try_into_data()?.as_slice()?);
+//!     Ok(loss.try_into_scalar()?)
 //! });
+#![cfg_attr(
+    feature = "burn022-test",
+    doc = "# let weights = [0.3, -0.2, 0.1, 0.4];
+# let found = trace(&mut CentralDifference::new(closure, &weights)?, &TraceConfig::default())?;
+# assert!((found.estimate.value - 4.0).abs() < 1e-3, \"{}\", found.estimate);
+# Ok::<(), Box<dyn Error>>(())"
+)]
 //! ```
 //!
 //! What the closure returns as an error comes back as [`Error::Evaluation`](crate::Error::Evaluation) with the number of the
@@ -56,7 +90,7 @@
 //! | question | call | gradient evaluations |
 //! |---|---|---|
 //! | how sharp in total | [`trace()`](crate::curvature::trace()) | 2 a probe; 32 at least by default |
-//! | how sharp at most | [`extremes`](crate::curvature::extremes) | 2 a step; some 14 in the example |
+//! | how sharp at most | [`extremes`](crate::curvature::extremes) | 2 a step; some 20 in the example |
 //! | how far from the edge of stability | [`edge_of_stability`](crate::curvature::edge_of_stability) | none more |
 //! | curvature along the updates | [`sharpness`](crate::curvature::sharpness) | 2 an update; the observer's `edge_ratio` says the same for none |
 //! | the whole spectrum, entropy of a bowl | [`spectral_density`](crate::curvature::spectral_density), [`Basin`](crate::flatness::Basin) | 2 × probes × steps: 640 by default |

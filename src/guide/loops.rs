@@ -21,7 +21,37 @@
 //! it has added. Upcast first: a sum in the tensor's own precision is wrong by any factor for bf16
 //! and by parts in a thousand for large `f32` tensors. Stack the results and read them back once.
 //!
-//! ```ignore
+//! ```
+//! # // A stand-in with the signatures of tch that the recipe uses: libtorch is no part of the tests.
+//! # mod tch {
+//! #     #[derive(Clone, Copy)] pub enum Kind { Double }
+//! #     #[derive(Clone, Copy)] pub enum Device { Cpu }
+//! #     #[derive(Clone, Default)] pub struct Tensor { data: Vec<f64>, grad: Option<Vec<f64>>, defined: bool }
+//! #     #[derive(Debug)] pub struct TchError;
+//! #     impl std::fmt::Display for TchError { fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result { f.write_str("tch") } }
+//! #     impl Tensor {
+//! #         pub fn with_grad(data: &[f64], grad: Option<&[f64]>) -> Self { Self { data: data.to_vec(), grad: grad.map(<[f64]>::to_vec), defined: true } }
+//! #         pub fn grad(&self) -> Self { self.grad.as_ref().map_or_else(Self::default, |g| Self::with_grad(g, None)) }
+//! #         pub fn defined(&self) -> bool { self.defined }
+//! #         pub fn detach(&self) -> Self { Self::with_grad(&self.data, None) }
+//! #         pub fn to_kind(&self, _: Kind) -> Self { self.clone() }
+//! #         pub fn to_device(&self, _: Device) -> Self { self.clone() }
+//! #         pub fn numel(&self) -> usize { self.data.len() }
+//! #         pub fn sum(&self, _: impl Into<Option<Kind>>) -> Self { Self::with_grad(&[self.data.iter().sum()], None) }
+//! #         pub fn stack<T: std::borrow::Borrow<Self>>(tensors: &[T], _: i64) -> Self {
+//! #             Self::with_grad(&tensors.iter().flat_map(|t| t.borrow().data.clone()).collect::<Vec<f64>>(), None)
+//! #         }
+//! #     }
+//! #     impl std::ops::Mul for &Tensor {
+//! #         type Output = Tensor;
+//! #         fn mul(self, other: &Tensor) -> Tensor { Tensor::with_grad(&self.data.iter().zip(&other.data).map(|(a, b)| a * b).collect::<Vec<f64>>(), None) }
+//! #     }
+//! #     impl TryFrom<Tensor> for Vec<f64> { type Error = TchError; fn try_from(t: Tensor) -> Result<Self, TchError> { Ok(t.data) } }
+//! #     pub mod nn {
+//! #         pub struct VarStore(pub std::collections::HashMap<String, super::Tensor>);
+//! #         impl VarStore { pub fn variables(&self) -> std::collections::HashMap<String, super::Tensor> { self.0.clone() } }
+//! #     }
+//! # }
 //! use tch::{Kind, Tensor, nn::VarStore};
 //! use thermograd::{Assignment, Collector, Error, Snapshot, Sums};
 //!
@@ -60,6 +90,18 @@
 //!         Ok(())
 //!     }
 //! }
+//! # let mut layers = Assignment::new();
+//! # let all = layers.group("all", thermograd::Symmetry::Generic);
+//! # layers.assign("w", all)?;
+//! # let store = |grad| VarStore([("w".to_owned(), Tensor::with_grad(&[3.0, 4.0], grad))].into());
+//! # let mut observer = thermograd::Observer::new(layers.groups().clone())?;
+//! # let step = thermograd::Step::new(1.0);
+//! # observer.observe(&step, &Model { vars: &store(Some(&[1.0, 2.0])), layers: &layers })?;
+//! # let sums = observer.sums(all)?.unwrap();
+//! # assert_eq!((sums.w_w, sums.w_g, sums.g_g), (25.0, 11.0, 5.0));
+//! # let frozen = observer.observe(&step, &Model { vars: &store(None), layers: &layers });
+//! # assert!(matches!(frozen, Err(Error::NoGradient { .. })));
+//! # Ok::<(), Error>(())
 //! ```
 //!
 //! Sums that were formed elsewhere say nothing of displacements, so the thermometers that read
@@ -67,8 +109,8 @@
 //! (`noise`, `g_g2`, `w_g2`, with `g2_count`) and opens the temperature of the noise. Where the
 //! tensors fit into host memory, `Vec::<f32>::try_from(&w.flatten(0, -1))` and
 //! [`Collector::tensor`](crate::Collector::tensor) give every reading, for a copy. (tch links to
-//! libtorch, which shares no manifest with burn's own back ends; this page's code is not run by our
-//! tests.)
+//! libtorch, which shares no manifest with burn's own back ends; our tests run this code with a
+//! stand-in for tch.)
 //!
 //! # A loop in another language: checkpoints
 //! A checkpoint in the safetensors format is a dictionary of names and arrays, and every framework

@@ -14,6 +14,7 @@
 //! | drift of the overlap | the overlap at an eighth of the window, first against last; of the group in which it grows most clearly |
 //! | drift of the participation ratio | that of the second half of the window less that of the first; of the group in which it falls most clearly |
 //! | edge ratio, norm, age | the readings of the groups, the most alarming one |
+//! | `ηλ_max/2(1 + μ)` | [`Observer::set_stability`]: it takes products with the Hessian |
 //! | growth of the norm | `η²\|g\|²/\|w\|²` where the norm does not answer; on a sphere it is the squared tangent of a step, and from 1 on directions are forgotten in one |
 //! | thermal energy `RT` | `⟨m tr Σ⟩/4` of the gradient noise, `d T/2`: needs a second gradient |
 //!
@@ -139,6 +140,7 @@ impl MonitorConfig {
         ];
         for estimate in declared.into_iter().flatten() {
             Error::check_finite("declared energy", &[estimate.value, estimate.std_error])?;
+            estimate.check_count()?;
         }
         if !(8..=1 << 20).contains(&self.sketch) {
             return Err(Error::OutOfRange {
@@ -417,6 +419,7 @@ pub(crate) struct Monitor {
     classified: Option<(u64, Classification)>,
     best: Option<Estimate>,
     witness: Option<Witness>,
+    stability: Option<Estimate>,
     protocol: Protocol,
     non_finite: bool,
     settled: bool,
@@ -437,9 +440,18 @@ impl Monitor {
             classified: None,
             best: None,
             witness: None,
+            stability: None,
             protocol: Protocol::FixedLearningRate,
             non_finite: false,
             settled: false,
+        }
+    }
+
+    /// What was told changes what the last window means.
+    const fn judge_again(&mut self) {
+        self.judged = self.judged.saturating_sub(1);
+        if let Some((windows, _)) = &mut self.classified {
+            *windows = windows.saturating_sub(1);
         }
     }
 
@@ -691,6 +703,7 @@ impl Observer {
         evidence.best_energy = config.best_energy.or(self.monitor.best);
         evidence.transition_temperature = config.transition_temperature;
         evidence.witness = self.monitor.witness;
+        evidence.stability = self.monitor.stability;
         evidence.temperature = self
             .read_model("temperature_noise")
             .ok()
@@ -778,11 +791,43 @@ impl Observer {
         };
         classify(&evidence, None, &self.monitor.config.phase)?;
         self.monitor.witness = witness;
-        // The last window is judged again.
-        self.monitor.judged = self.monitor.judged.saturating_sub(1);
-        if let Some((windows, _)) = &mut self.monitor.classified {
-            *windows = windows.saturating_sub(1);
-        }
+        self.monitor.judge_again();
+        Ok(())
+    }
+
+    /// Tells how near the largest curvature is to the edge of stability, `ηλ_max/2(1 + μ)` of
+    /// [`edge_of_stability`](crate::curvature::edge_of_stability), or that it is not known. At 1 the phase is overheating.
+    ///
+    /// It costs products with the Hessian, which only the loop can make; the edge ratio costs nothing and sees the directions
+    /// in which steps go. What was told stands until it is told anew: measure again after a change of the learning rate.
+    ///
+    /// ```
+    /// # use thermograd::{Estimate, Groups, Observer, Symmetry};
+    /// use thermograd::curvature::{Dynamics, LanczosConfig, edge_of_stability, extremes, hessian_vector};
+    /// # let mut groups = Groups::new();
+    /// # groups.add("all", Symmetry::Generic);
+    /// # let mut observer = Observer::new(groups)?;
+    /// let mut h = hessian_vector(2, |v: &[f64], out: &mut [f64]| {
+    ///     (out[0], out[1]) = (1.0 * v[0], 15.0 * v[1]);
+    ///     Ok::<(), std::fmt::Error>(())
+    /// });
+    /// let edge = edge_of_stability(&extremes(&mut h, &LanczosConfig::default())?, Dynamics::learning_rate(0.1))?;
+    /// let ratio = edge.ready().map(|edge| Estimate { value: edge.ratio, std_error: edge.bound, n_eff: 1.0 });
+    /// observer.set_stability(ratio)?;
+    /// assert!((observer.evidence().stability.unwrap().value - 0.75).abs() < 1e-12);
+    /// # Ok::<(), thermograd::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// A ratio that is not finite, a negative standard error.
+    pub fn set_stability(&mut self, ratio: Option<Estimate>) -> Result<(), Error> {
+        let evidence = Evidence {
+            stability: ratio,
+            ..Evidence::default()
+        };
+        classify(&evidence, None, &self.monitor.config.phase)?;
+        self.monitor.stability = ratio;
+        self.monitor.judge_again();
         Ok(())
     }
 

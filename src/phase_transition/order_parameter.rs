@@ -2,7 +2,7 @@
 //!
 //! With the directions `ŵ = w/|w|` of snapshots in `d` dimensions:
 //!
-//! ```math
+//! ```text
 //! overlap            q = ⟨ŵᵢ·ŵⱼ⟩                 0 in a gas, with standard deviation 1/√d a pair; a plateau in a condensate
 //! resultant length   R = √q                      q over pairs of independent snapshots
 //! participation      PR = (tr C)² / tr C²        directions that the cloud spreads over: d if isotropic, 1 along a line
@@ -14,9 +14,10 @@
 //! `n` directions is high by `(1 − q)/n`. The participation ratio divides unbiased estimates of `(tr C)²` and `tr C²` for Gaussian
 //! snapshots, `n = N − 1` and `S` the sample covariance:
 //!
-//! ```math
-//! tr C² ← n²/((n − 1)(n + 2)) (tr S² − (tr S)²/n),   (tr C)² ← n/((n − 1)(n + 2)) ((n + 1)(tr S)² − 2 tr S²)
-//! ```
+//! <!-- math
+//! \operatorname{tr} C^2 \leftarrow \frac{n^2}{(n-1)(n+2)} \Bigl(\operatorname{tr} S^2 - \frac{(\operatorname{tr} S)^2}{n}\Bigr), \qquad (\operatorname{tr} C)^2 \leftarrow \frac{n}{(n-1)(n+2)} \bigl((n+1)(\operatorname{tr} S)^2 - 2 \operatorname{tr} S^2\bigr)
+//! -->
+#![doc = include_str!("../math/phase_transition_order_parameter_1.html")]
 //!
 //! (Srivastava, J. Japan Statist. Soc. 35, 2005).
 //!
@@ -25,6 +26,7 @@
 //! function; align them first. Snapshots closer than the relaxation time overlap in a gas too.
 
 use crate::phase_transition::series::{block_jackknife, check_length, check_series, finite, mean};
+use crate::sums::dot;
 use crate::{Error, Estimate, Reading, Reason};
 
 /// Groups of the jackknife over snapshots.
@@ -51,10 +53,6 @@ impl Overlap {
             null_std_dev,
         }
     }
-}
-
-fn dot(a: &[f64], b: &[f64]) -> f64 {
-    a.iter().zip(b).map(|(x, y)| x * y).sum()
 }
 
 /// Lengths alike, elements finite; the dimension.
@@ -107,6 +105,15 @@ pub fn overlap(first: &[f64], second: &[f64]) -> Result<Reading<f64>, Error> {
 }
 
 /// Mean overlap of snapshots this many apart, `⟨ŵ(t)·ŵ(t + lag)⟩`.
+///
+/// ```
+/// use thermograd::phase_transition::overlap_at_lag;
+/// // A quarter turn at each step: 0 one step apart, −1 two steps apart.
+/// let turning: Vec<[f64; 2]> = (0..400).map(|i| [[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0], [0.0, -1.0]][i % 4]).collect();
+/// let at = |lag| overlap_at_lag(&turning, lag).map(|q| q.ready().unwrap().estimate.value);
+/// assert_eq!((at(1)?, at(2)?), (0.0, -1.0));
+/// # Ok::<(), thermograd::Error>(())
+/// ```
 ///
 /// # Errors
 /// A lag of 0, lengths that differ, a non-finite or overflowing element.
@@ -248,6 +255,15 @@ fn check_many(n: usize) -> Result<(), Error> {
 ///
 /// Pending below 3 replicas, of which no error bar can be made.
 ///
+/// ```
+/// use thermograd::phase_transition::replica_overlap;
+/// // Cosines 0, 1/√2 and 1/√2 between three runs.
+/// let runs = [[2.0, 0.0], [0.0, 3.0], [1.0, 1.0]];
+/// let q = replica_overlap(&runs)?;
+/// assert!((q.ready().unwrap().estimate.value - 2f64.sqrt() / 3.0).abs() < 1e-12);
+/// # Ok::<(), thermograd::Error>(())
+/// ```
+///
 /// # Errors
 /// Lengths that differ, a non-finite or overflowing element, more than 10 000 replicas.
 pub fn replica_overlap<S: AsRef<[f64]>>(replicas: &[S]) -> Result<Reading<Overlap>, Error> {
@@ -282,6 +298,21 @@ pub fn replica_overlap<S: AsRef<[f64]>>(replicas: &[S]) -> Result<Reading<Overla
 
 /// The debiased mean resultant length `R = √q`, 0 where `q` is negative.
 ///
+/// ```
+/// use thermograd::{phase_transition::mean_resultant_length, systems::Random};
+/// // Directions about the first axis: cos = 2/√(4 + 1), so that R = 0.894.
+/// let mut random = Random::new(1);
+/// let cone: Vec<[f64; 3]> = (0..1000)
+///     .map(|_| {
+///         let angle = std::f64::consts::TAU * random.uniform();
+///         [2.0, angle.cos(), angle.sin()]
+///     })
+///     .collect();
+/// let r = mean_resultant_length(&cone, 1)?;
+/// assert!((r.ready().unwrap().value - 0.8_f64.sqrt()).abs() < 0.01);
+/// # Ok::<(), thermograd::Error>(())
+/// ```
+///
 /// # Errors
 /// As [`long_overlap`].
 pub fn mean_resultant_length<S: AsRef<[f64]>>(
@@ -306,6 +337,18 @@ pub(crate) fn root(q: &Overlap) -> Estimate {
 ///
 /// Pending below 8 snapshots; undefined where they are all alike or too few for the cloud (the estimate of `tr C²`
 /// not positive).
+///
+/// ```
+/// use thermograd::{phase_transition::participation_ratio, systems::Random};
+/// // Four weights of which one moves twice as far: (4 + 3)²/(16 + 3).
+/// let mut random = Random::new(1);
+/// let cloud: Vec<Vec<f64>> = (0..2000)
+///     .map(|_| (0..4).map(|i| random.normal() * if i == 0 { 2.0 } else { 1.0 }).collect())
+///     .collect();
+/// let ratio = *participation_ratio(&cloud)?.ready().unwrap();
+/// assert!(ratio.z_score(49.0 / 19.0).unwrap().abs() < 4.0);
+/// # Ok::<(), thermograd::Error>(())
+/// ```
 ///
 /// # Errors
 /// Lengths that differ, a non-finite or overflowing element, more than 10 000 snapshots.
@@ -397,6 +440,16 @@ pub fn participation_ratio<S: AsRef<[f64]>>(snapshots: &[S]) -> Result<Reading<E
 
 /// Mean cosine between successive steps of a trajectory of consecutive weights.
 ///
+/// ```
+/// use thermograd::phase_transition::step_alignment;
+/// // Along the sides of a square, and along a line.
+/// let square: Vec<[f64; 2]> = (0..400).map(|i| [[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0]][i % 4]).collect();
+/// let line: Vec<[f64; 2]> = (0..400).map(|i| [f64::from(i), 0.0]).collect();
+/// assert_eq!(step_alignment(&square)?.ready().unwrap().value, 0.0);
+/// assert_eq!(step_alignment(&line)?.ready().unwrap().value, 1.0);
+/// # Ok::<(), thermograd::Error>(())
+/// ```
+///
 /// # Errors
 /// Lengths that differ, a non-finite or overflowing element.
 pub fn step_alignment<S: AsRef<[f64]>>(trajectory: &[S]) -> Result<Reading<Estimate>, Error> {
@@ -448,6 +501,7 @@ pub struct EnergyScale {
 pub fn energy_fraction(energy: &Estimate, scale: &EnergyScale) -> Result<Reading<Estimate>, Error> {
     for e in [energy, &scale.gas, &scale.best] {
         check_series("energies", &[e.value, e.std_error])?;
+        e.check_count()?;
     }
     let range = scale.gas.value - scale.best.value;
     let range_error = scale.gas.std_error.hypot(scale.best.std_error);

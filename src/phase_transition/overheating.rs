@@ -2,9 +2,10 @@
 //!
 //! Three series are followed by exponential means of a short horizon: the loss, `ln(|Δ|²/η²)`, and the edge ratio
 //!
-//! ```math
-//! e = (μ − ρ₁)/(1 + μ),   ρ₁ = ⟨Δ·Δ₋₁⟩/⟨|Δ|²⟩
-//! ```
+//! <!-- math
+//! e = \frac{\mu - \rho_1}{1 + \mu}, \qquad \rho_1 = \frac{\langle \Delta \cdot \Delta_{-1} \rangle}{\langle |\Delta|^2 \rangle}
+//! -->
+#![doc = include_str!("../math/phase_transition_overheating.html")]
 //!
 //! which is `x/2(1 + μ)` for a mode of stiffness `x = ηa` and 1 at the edge of stability, weighted by what each mode
 //! contributes to the motion. Division by `η²` takes out of the steps what the learning rate itself put in: in a bath that is

@@ -251,6 +251,7 @@ impl Evidence {
     fn validate(&self) -> Result<(), Error> {
         for e in self.estimates() {
             check_series("evidence", &[e.value, e.std_error])?;
+            e.check_count()?;
             if e.std_error < 0.0 {
                 return Err(Error::OutOfRange {
                     what: "standard error",

@@ -3,11 +3,14 @@
 //! Of `N` sites (or parameters, or 1 for totals) at temperature `T`, with order parameter `m` per
 //! site and total energy `E`,
 //!
-//! ```math
-//! χ = N (⟨m²⟩ − ⟨|m|⟩²) / T,     c = (⟨E²⟩ − ⟨E⟩²) / (T² N)
-//! U₄ = 1 − ⟨m⁴⟩ / 3⟨m²⟩²                          one component: 0 Gaussian, 2/3 ordered
-//! U₄ = 1 − ⟨|m|⁴⟩ / ((1 + 2/n) ⟨|m|²⟩²)           n components: 0 Gaussian, 2/(n + 2) ordered
-//! ```
+//! <!-- math
+//! \begin{aligned}
+//! \chi &= \frac{N (\langle m^2 \rangle - \langle |m| \rangle^2)}{T}, \qquad c = \frac{\langle E^2 \rangle - \langle E \rangle^2}{T^2 N} \\
+//! U_4 &= 1 - \frac{\langle m^4 \rangle}{3 \langle m^2 \rangle^2} && \text{one component: 0 Gaussian, 2/3 ordered} \\
+//! U_4 &= 1 - \frac{\langle |m|^4 \rangle}{(1 + 2/n) \langle |m|^2 \rangle^2} && n \text{ components: 0 Gaussian, } 2/(n+2) \text{ ordered}
+//! \end{aligned}
+//! -->
+#![doc = include_str!("../math/phase_transition_response.html")]
 //!
 //! (Binder, Z. Phys. B 43, 1981.) Averages come first, ratios after; the error bar is the delete-one-block jackknife
 //! with blocks of five statistical inefficiencies, which also takes off the bias of order 1/n.
@@ -141,6 +144,14 @@ pub fn binder_cumulant(order_parameter: &[f64]) -> Result<Reading<Estimate>, Err
 }
 
 /// Binder's cumulant of an order parameter with `components` components, from its lengths `|m|`.
+///
+/// ```
+/// use thermograd::phase_transition::vector_binder_cumulant;
+/// // Two components of fixed length: 1 − 1/(1 + 2/2).
+/// let u = vector_binder_cumulant(&[3.0; 400], 2)?;
+/// assert!((u.ready().unwrap().value - 0.5).abs() < 1e-12);
+/// # Ok::<(), thermograd::Error>(())
+/// ```
 ///
 /// # Errors
 /// A non-finite or overflowing element; no components.

@@ -3,10 +3,13 @@
 //! A canonical run at `β = 1/T` holds the averages at a nearby `β'` (Ferrenberg and Swendsen,
 //! Phys. Rev. Lett. 61, 1988; 63, 1989):
 //!
-//! ```math
-//! ⟨A⟩' = Σ A w / Σ w,    w = e^{−(β′ − β) E}                             one run
-//! w = e^{−β′ E} / Σⱼ Nⱼ e^{fⱼ − βⱼ E},    e^{−fⱼ} = Σ e^{−βⱼ E} / Σₖ Nₖ e^{fₖ − βₖ E}     many
-//! ```
+//! <!-- math
+//! \begin{aligned}
+//! \langle A \rangle' &= \frac{\sum A w}{\sum w}, & w &= e^{-(\beta' - \beta) E} && \text{one run} \\
+//! w &= \frac{e^{-\beta' E}}{\sum_j N_j e^{f_j - \beta_j E}}, & e^{-f_j} &= \sum \frac{e^{-\beta_j E}}{\sum_k N_k e^{f_k - \beta_k E}} && \text{many}
+//! \end{aligned}
+//! -->
+#![doc = include_str!("../math/phase_transition_reweighting.html")]
 //!
 //! the sums going over all samples of all runs; the second line is the multi-histogram method in the limit of
 //! narrow bins, equal to MBAR (Shirts and Chodera, arXiv:0801.1426). Weights are formed in logarithms. `Nⱼ` counts

@@ -5,20 +5,13 @@
 //! being several inefficiencies long so that they are nearly independent.
 
 use crate::equilibrium::autocorrelation::inefficiency_within;
+pub(crate) use crate::equilibrium::support::mean;
 use crate::{Error, Estimate, Reading, Reason};
 
 /// Blocks of a jackknife are this many inefficiencies long: the error bar is then low by about 5 %.
 const BLOCK_OVER_INEFFICIENCY: f64 = 5.0;
 /// Fewer blocks than this give no error bar.
 const MIN_BLOCKS: usize = 8;
-
-/// Mean of a series, 0 for an empty one.
-pub(crate) fn mean(series: &[f64]) -> f64 {
-    if series.is_empty() {
-        return 0.0;
-    }
-    series.iter().sum::<f64>() / series.len() as f64
-}
 
 /// Statistical inefficiency, at least 1; `None` for a constant series or fewer than 4 elements.
 ///

@@ -49,6 +49,7 @@ fn check_curve(place: &str, points: &[CurvePoint]) -> Result<(), Error> {
                 });
             }
         }
+        p.value.check_count()?;
         if p.value.std_error < 0.0 {
             return Err(Error::OutOfRange {
                 what: "standard error",
@@ -261,6 +262,17 @@ fn interpolate(points: &[CurvePoint], temperature: f64) -> Option<Estimate> {
 ///
 /// Undefined where they cross nowhere, or more than once, between the temperatures that they share.
 ///
+/// ```
+/// use thermograd::{Estimate, phase_transition::{CurvePoint, crossing}};
+/// let at = |temperature, value| CurvePoint { temperature, value: Estimate { value, std_error: 0.01, n_eff: 100.0 } };
+/// // −T against −0.5 − T/2: at T = 1.
+/// let gas = [at(0.0, 0.0), at(2.0, -2.0)];
+/// let condensate = [at(0.0, -0.5), at(2.0, -1.5)];
+/// let transition = *crossing(&gas, &condensate)?.ready().unwrap();
+/// assert!((transition.value - 1.0).abs() < 1e-12);
+/// # Ok::<(), thermograd::Error>(())
+/// ```
+///
 /// # Errors
 /// Non-finite data, two values at one temperature.
 pub fn crossing(first: &[CurvePoint], second: &[CurvePoint]) -> Result<Reading<Estimate>, Error> {
@@ -317,6 +329,17 @@ pub struct Branches<'a> {
 /// `U_gas − U_condensed` at the transition, in the unit of the loss.
 ///
 /// Undefined where a branch does not reach the transition.
+///
+/// ```
+/// use thermograd::{Estimate, phase_transition::{Branches, CurvePoint, latent_heat}};
+/// let at = |temperature, value| CurvePoint { temperature, value: Estimate { value, std_error: 0.03, n_eff: 100.0 } };
+/// let heating = [at(0.5, -0.8), at(1.5, -0.4)];
+/// let cooling = [at(0.5, 0.0), at(1.5, 0.2)];
+/// let heat = *latent_heat(&Branches { heating: &heating, cooling: &cooling }, 1.0)?.ready().unwrap();
+/// // 0.1 − (−0.6), with the errors of four points that count half each.
+/// assert!((heat.value - 0.7).abs() < 1e-12 && (heat.std_error - 0.03).abs() < 1e-12);
+/// # Ok::<(), thermograd::Error>(())
+/// ```
 ///
 /// # Errors
 /// Non-finite data, two values at one temperature, a transition temperature that is not positive.
@@ -504,12 +527,27 @@ pub struct RampTrend {
 ///
 /// Pending below 3 rates.
 ///
+/// ```
+/// use thermograd::{Estimate, phase_transition::{RampPoint, SlowRamp, ramp_trend}};
+/// // Loops of 0.2 + rate^(2/3): what is left at rate 0 belongs to the transition.
+/// let ramps = [0.001, 0.008, 0.027, 0.064].map(|rate: f64| RampPoint {
+///     rate,
+///     size: Estimate { value: 0.2 + rate.powf(2.0 / 3.0), std_error: 0.001, n_eff: 100.0 },
+/// });
+/// let trend = ramp_trend(&ramps)?;
+/// let trend = trend.ready().unwrap();
+/// assert!((trend.limit.value - 0.2).abs() < 1e-9);
+/// assert_eq!(trend.slow_ramp, SlowRamp::Stays);
+/// # Ok::<(), thermograd::Error>(())
+/// ```
+///
 /// # Errors
 /// A rate or an error bar that is not positive and finite, a size that is not finite.
 pub fn ramp_trend(ramps: &[RampPoint]) -> Result<Reading<RampTrend>, Error> {
     for (index, ramp) in ramps.iter().enumerate() {
         check_positive("rate of a ramp", ramp.rate)?;
         check_positive("standard error of a loop", ramp.size.std_error)?;
+        ramp.size.check_count()?;
         if !ramp.size.value.is_finite() || ramp.size.value.abs() > 1e100 {
             return Err(Error::NonFinite {
                 place: "sizes of loops".to_owned(),

@@ -17,16 +17,19 @@ use crate::{Error, Reading, Report};
 /// standard error `group/metric_std_error`: TensorBoard makes a section of each group. The step is
 /// the report's.
 ///
-/// ```no_run
+/// ```
 /// # use thermograd::{Groups, Observer, Symmetry, sink::{Sink, TensorBoard}};
+/// # let runs = std::env::temp_dir().join(format!("thermograd-runs-{}", std::process::id()));
 /// # let mut groups = Groups::new();
 /// # groups.add("all", Symmetry::Generic);
 /// # let observer = Observer::new(groups)?;
-/// let mut sink = TensorBoard::create("runs/first")?;
+/// let mut sink = TensorBoard::create(runs.join("first"))?;
 /// // now and then, in the loop:
 /// sink.write(&observer.report())?;
 /// sink.flush()?;
 /// // then: tensorboard --logdir runs
+/// # assert_eq!(std::fs::read_dir(runs.join("first")).unwrap().count(), 1);
+/// # std::fs::remove_dir_all(&runs).unwrap();
 /// # Ok::<(), thermograd::Error>(())
 /// ```
 #[derive(Debug)]

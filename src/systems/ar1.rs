@@ -1,8 +1,9 @@
 //! A first-order autoregressive series: the correlated data whose error bars are known exactly.
 //!
-//! ```math
-//! x_{t+1} - m = rho (x_t - m) + sqrt(var (1 - rho^2)) z_t,   z_t ~ N(0, 1) independent
-//! ```
+//! <!-- math
+//! x_{t+1} - m = \rho (x_t - m) + \sqrt{\sigma^2 (1 - \rho^2)}\; z_t, \qquad z_t \sim N(0, 1) \text{ independent}
+//! -->
+#![doc = include_str!("../math/systems_ar1_1.html")]
 //!
 //! Started from its stationary law, the series is stationary from the first element on, with
 //! autocorrelation ρ^|t|. A metric that claims an error bar on correlated data is checked here
@@ -17,9 +18,8 @@
 //! is flattered by it.
 
 use crate::Error;
+use crate::error::check_range;
 use crate::random::Random;
-
-use super::check;
 
 /// A stationary Gaussian AR(1) process with known moments.
 ///
@@ -46,7 +46,7 @@ impl Ar1 {
     /// # Errors
     /// [`Error::OutOfRange`] unless −1 < `rho` < 1.
     pub fn new(rho: f64) -> Result<Self, Error> {
-        check("lag-one autocorrelation", rho, "-1 < rho < 1", |r| {
+        check_range("lag-one autocorrelation", rho, "-1 < rho < 1", |r| {
             r.abs() < 1.0
         })?;
         Ok(Self {
@@ -61,7 +61,7 @@ impl Ar1 {
     /// # Errors
     /// [`Error::OutOfRange`] unless the variance is positive and finite.
     pub fn with_variance(self, variance: f64) -> Result<Self, Error> {
-        check("stationary variance", variance, "a positive number", |v| {
+        check_range("stationary variance", variance, "a positive number", |v| {
             v > 0.0
         })?;
         Ok(Self { variance, ..self })
@@ -72,7 +72,7 @@ impl Ar1 {
     /// # Errors
     /// [`Error::OutOfRange`] unless the mean is finite.
     pub fn with_mean(self, mean: f64) -> Result<Self, Error> {
-        check("mean", mean, "a finite number", |_| true)?;
+        check_range("mean", mean, "a finite number", |_| true)?;
         Ok(Self { mean, ..self })
     }
 
@@ -108,9 +108,11 @@ impl Ar1 {
 
     /// The exact variance of the mean of `n` successive elements.
     ///
-    /// ```math
-    /// Var = (var / n) [ (1 + rho)/(1 - rho) - 2 rho (1 - rho^n) / (n (1 - rho)^2) ]
-    /// ```
+    /// <!-- math
+    /// \operatorname{Var} = \frac{\sigma^2}{n} \Bigl[ \frac{1 + \rho}{1 - \rho} - \frac{2 \rho (1 - \rho^n)}{n (1 - \rho)^2} \Bigr]
+    /// -->
+    #[doc = include_str!("../math/systems_ar1_2.html")]
+    ///
     /// which is `var g / n` only for n far above g.
     ///
     /// ```

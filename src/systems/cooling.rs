@@ -3,16 +3,18 @@
 //! # In continuous time
 //! One mode of curvature a relaxes towards equipartition while the bath cools exponentially,
 //!
-//! ```math
+//! <!-- math
 //! \dot U = -2a(U - T/2), \qquad T = T_0 e^{-kt}
-//! ```
+//! -->
+#![doc = include_str!("../math/systems_cooling_1.html")]
 //!
 //! For k < 2a it ends up at a constant ratio above equilibrium and produces entropy at a constant
 //! rate; the heat capacity is ½ and the relaxation time of the energy 1/(2a):
 //!
-//! ```math
-//! \frac{U}{U_{eq}} = \frac{2a}{2a-k}, \qquad \dot\Sigma = \frac{k^2}{2(2a-k)}
-//! ```
+//! <!-- math
+//! \frac{U}{U_\mathrm{eq}} = \frac{2a}{2a-k}, \qquad \dot\Sigma = \frac{k^2}{2(2a-k)}
+//! -->
+#![doc = include_str!("../math/systems_cooling_2.html")]
 //!
 //! Over ln(T₁/T₂) = f folds this is Σ = kf/(2(2a−k)), against the bound (∫√(τC) d ln T)²/t = kf/(4a)
 //! of [`CoolingRecord::dissipation_bound`](crate::cooling::CoolingRecord::dissipation_bound): their ratio is the lag U/U_eq itself.
@@ -22,10 +24,11 @@
 //! # In steps
 //! SGD of step x = ηa with noise variance falling as e^−kt per step:
 //!
-//! ```math
+//! <!-- math
 //! V_{t+1} = (1-x)^2 V_t + \eta^2 s^2 e^{-kt}, \qquad
-//! \frac{V}{V_{eq}} = \frac{1-(1-x)^2}{e^{-k}-(1-x)^2}
-//! ```
+//! \frac{V}{V_\mathrm{eq}} = \frac{1-(1-x)^2}{e^{-k}-(1-x)^2}
+//! -->
+#![doc = include_str!("../math/systems_cooling_3.html")]
 //!
 //! as long as e^−k > (1−x)². Faster than that the well is a glass: V falls as (1−x)^2t at its own
 //! pace, whatever the bath does.
@@ -33,9 +36,8 @@
 //! # When it lies
 //! A network has many curvatures: its stiff modes follow where its soft modes are glass.
 
+use crate::error::check_range;
 use crate::{Error, Reading, Reason};
-
-use super::check;
 
 /// A mode of curvature a under a bath that cools at the rate k.
 ///
@@ -61,10 +63,10 @@ impl HarmonicCooling {
     /// # Errors
     /// [`Error::OutOfRange`] unless a is in 1e-100 to 1e100 and k in 0 to 1e100.
     pub fn new(curvature: f64, rate: f64) -> Result<Self, Error> {
-        check("curvature", curvature, "1e-100 to 1e100", |a| {
+        check_range("curvature", curvature, "1e-100 to 1e100", |a| {
             (1e-100..=1e100).contains(&a)
         })?;
-        check("cooling rate", rate, "0 to 1e100", |k| {
+        check_range("cooling rate", rate, "0 to 1e100", |k| {
             (0.0..=1e100).contains(&k)
         })?;
         Ok(Self { curvature, rate })

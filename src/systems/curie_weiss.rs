@@ -3,9 +3,10 @@
 //! `E = −M²/2N` with `M = Σ s`, so that `N − M` even spins down can be chosen in `N` over `(N − M)/2` ways.
 //! In the limit (`T_c = 1`)
 //!
-//! ```math
-//! m = tanh(m/T),   c = m²(1 − m²) / (T (T − 1 + m²)),   χ = (1 − m²) / (T − 1 + m²)
-//! ```
+//! <!-- math
+//! m = \tanh\frac mT, \qquad c = \frac{m^2 (1 - m^2)}{T (T - 1 + m^2)}, \qquad \chi = \frac{1 - m^2}{T - 1 + m^2}
+//! -->
+#![doc = include_str!("../math/systems_curie_weiss.html")]
 //!
 //! with `m = 0` and hence `c = 0`, `χ = 1/(T − 1)` above. At `T_c` Binder's cumulant tends to
 //! `1 − Γ(¼)²/12Γ(¾)² = 0.270 520 128`.
@@ -18,6 +19,15 @@ use crate::random::Random;
 pub const CURIE_WEISS_CRITICAL_BINDER: f64 = 0.270_520_128_257_841;
 
 /// All states of `sites` spins.
+///
+/// ```
+/// use thermograd::systems::curie_weiss;
+/// // Two spins, E = −(s₁ + s₂)²/4: −1 aligned and 0 against each other, two states of each.
+/// let averages = curie_weiss(2)?.averages(1.0)?;
+/// // For each of the two:
+/// assert!((averages.energy + 0.5 / (1.0 + (-1.0_f64).exp())).abs() < 1e-12);
+/// # Ok::<(), thermograd::Error>(())
+/// ```
 ///
 /// # Errors
 /// No spins, or more than a million.

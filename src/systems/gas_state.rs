@@ -6,18 +6,22 @@
 //! on the sphere is Gibbs', e^(ac/T), which is von Mises-Fisher's. At finite e the moments of
 //! c′ − c are polynomials in c; with D = d − 1, a = 1 and s² = 1 − c² they are
 //!
-//! ```math
-//! m_1 = e (s^2 - T D c) + e^2 [ -c s^2/2 + (3/2) c T^2 D (D+2) - T s^2 (D+2) ]
-//! m_2 = 2 T e s^2 + e^2 [ s^4 + c^2 T^2 D (D+2) - 2 T c s^2 (D+2) - 4 T^2 s^2 (D+2) ]
-//! m_3 = e^2 [ 6 T s^4 - 6 T^2 c s^2 (D+2) ],   m_4 = 12 e^2 T^2 s^4
-//! ```
+//! <!-- math
+//! \begin{aligned}
+//! m_1 &= e\, (s^2 - T D c) + e^2 \bigl[ -\tfrac12 c s^2 + \tfrac32 c T^2 D (D+2) - T s^2 (D+2) \bigr] \\
+//! m_2 &= 2 T e s^2 + e^2 \bigl[ s^4 + c^2 T^2 D (D+2) - 2 T c s^2 (D+2) - 4 T^2 s^2 (D+2) \bigr] \\
+//! m_3 &= e^2 \bigl[ 6 T s^4 - 6 T^2 c s^2 (D+2) \bigr], \qquad m_4 = 12 e^2 T^2 s^4
+//! \end{aligned}
+//! -->
+#![doc = include_str!("../math/systems_gas_state_1.html")]
 //!
 //! and the Kramers-Moyal expansion −(m₁ρ)′ + (m₂ρ)″/2 − (m₃ρ)‴/6 + (m₄ρ)⁗/24 = 0 has, to first order in e,
 //! the solution (all terms beyond a quadratic cancel)
 //!
-//! ```math
-//! rho(what) ~ exp( c/T + e ( (D+2) c / 2 - c^2 / (4T) ) ).
-//! ```
+//! <!-- math
+//! \rho(\hat w) \propto \exp\Bigl( \frac cT + e \Bigl( \frac{D+2}{2}\, c - \frac{c^2}{4T} \Bigr) \Bigr)
+//! -->
+#![doc = include_str!("../math/systems_gas_state_2.html")]
 //!
 //! The second term in e is that of flat space, −(L − (e/4)|∇L|²)/T: a minimum is softened by the
 //! step, and its variance T/(1 − e/2) comes out to all orders. The first is the sphere's curvature.
@@ -27,7 +31,7 @@
 //! With w·g = 0, E|w′|² is that of the pure gas with the second moment M = Dσ² + a²⟨s²⟩, and what
 //! fluctuates of r² enters by its variance v = Var r²/⟨r²⟩²:
 //!
-//! ```math
+//! ```text
 //! fixed rate:      <r^2>^2 = eta M (1 + v) / (lambda (2 - eta lambda)),       v = (1 - q^2)/(2 q^2 D),  q = 1 - eta lambda
 //! effective rate:  e^2 M = 2 x (1 + v) - x^2 (1 + 3v),  x = e lambda <r^2>,   v = 2 D (e sigma)^4 / (1 - (1 - 2x + 2x^2)^2) / ...
 //! ```

@@ -5,9 +5,10 @@
 //! `L_B`(w) = L(w) + ξ·w, with ξ of covariance Σ, independent from step to step. A and Σ need not
 //! commute. With velocity v, momentum μ, dampening τ and decay λ the step is linear in the joint state,
 //!
-//! ```math
-//! (w', v') = F (w, v) + G xi,      C = F C F^T + G Sigma G^T
-//! ```
+//! <!-- math
+//! (w', v') = F (w, v) + G \xi, \qquad C = F C F^T + G \Sigma G^T
+//! -->
+#![doc = include_str!("../math/systems_harmonic.html")]
 //!
 //! and the stationary covariance C solves that discrete Lyapunov equation (Mandt, Hoffman and Blei,
 //! arXiv 1704.04289, for the continuum; Liu, Ziyin and Ueda, arXiv 2012.03636, for finite steps). In
@@ -33,10 +34,11 @@
 
 use nalgebra::{DMatrix, Matrix2, SymmetricEigen, Vector4};
 
+use crate::error::check_range;
 use crate::random::Random;
 use crate::{Decay, Error, Optimizer, Step};
 
-use super::{check, dot};
+use super::dot;
 
 /// Sweeps allowed to an eigenvalue decomposition; some 3 an eigenvalue are the rule.
 const MAX_SWEEPS: usize = 1_000_000;
@@ -104,22 +106,22 @@ impl HarmonicConfig {
     }
 
     fn validate(&self) -> Result<(), Error> {
-        check(
+        check_range(
             "learning rate",
             self.learning_rate,
             "a positive number up to 1e100",
             |x| x > 0.0 && x <= 1e100,
         )?;
-        check("momentum", self.optimizer.momentum(), "0 <= mu < 1", |x| {
+        check_range("momentum", self.optimizer.momentum(), "0 <= mu < 1", |x| {
             (0.0..1.0).contains(&x)
         })?;
-        check(
+        check_range(
             "dampening",
             self.optimizer.dampening(),
             "0 <= tau < 1",
             |x| (0.0..1.0).contains(&x),
         )?;
-        check("weight decay", self.weight_decay, "0 to 1e100", |x| {
+        check_range("weight decay", self.weight_decay, "0 to 1e100", |x| {
             (0.0..=1e100).contains(&x)
         })?;
         if !matches!(
@@ -242,7 +244,7 @@ impl HarmonicBath {
         let (curvatures, basis) = eigen("the Hessian", dim, hessian)?;
         let softest = curvatures.iter().copied().fold(f64::INFINITY, f64::min);
         let stiffest = curvatures.iter().copied().fold(0.0, f64::max);
-        check(
+        check_range(
             "smallest eigenvalue of the Hessian",
             softest,
             "a positive number, at least 1e-13 of the largest",
@@ -251,13 +253,13 @@ impl HarmonicBath {
         let (strengths, directions) = eigen("the noise covariance", dim, noise)?;
         let largest = strengths.iter().copied().fold(0.0, f64::max);
         let smallest = strengths.iter().copied().fold(f64::INFINITY, f64::min);
-        check(
+        check_range(
             "largest eigenvalue of the noise covariance",
             largest,
             "a positive number",
             |s| s > 0.0,
         )?;
-        check(
+        check_range(
             "smallest eigenvalue of the noise covariance",
             smallest,
             "0 or more",
@@ -332,7 +334,7 @@ impl HarmonicBath {
     /// # Errors
     /// [`Error::OutOfRange`] when the spectral radius is 1 or more: there is no stationary state.
     pub fn stationary(&self) -> Result<HarmonicMoments, Error> {
-        check(
+        check_range(
             "spectral radius of the step",
             self.spectral_radius(),
             "less than 1: lower the learning rate",
@@ -378,7 +380,7 @@ impl HarmonicBath {
             .iter()
             .chain(&moments.velocity)
             .fold(moments.square_step, |sum, x| sum + x.abs());
-        check(
+        check_range(
             "scale of the stationary moments",
             extreme,
             "one whose squares stay in the range of f64: rescale loss or learning rate",
@@ -400,7 +402,7 @@ impl HarmonicBath {
             });
         }
         Error::check_finite("the starting weights", start)?;
-        check(
+        check_range(
             "squared norm of the starting weights",
             dot(start, start),
             "at most 1e200",
@@ -781,7 +783,7 @@ impl HarmonicSampler {
             let force = g + c.shift * w;
             *next = (1.0 - c.shrink) * w - c.eta * (c.alpha * force + c.beta * v);
         }
-        check(
+        check_range(
             "squared norm of the weights after the step",
             dot(&self.next, &self.next),
             "at most 1e200: lower the learning rate",
@@ -858,7 +860,7 @@ fn eigen(
             largest,
         });
     }
-    check(
+    check_range(
         "asymmetry of a matrix that must be symmetric",
         (&m - m.transpose()).amax(),
         "at most 1e-10 of its largest element",

@@ -22,7 +22,7 @@ use crate::Error;
 /// # Errors
 /// A momentum outside `[0, 1)`, a stiffness that is not finite.
 pub fn heavy_ball_radius(stiffness: f64, momentum: f64) -> Result<f64, Error> {
-    Error::check_finite("stiffness", &[stiffness])?;
+    check_size("stiffness", stiffness)?;
     if !(0.0..1.0).contains(&momentum) {
         return Err(Error::OutOfRange {
             what: "momentum",
@@ -42,10 +42,18 @@ pub fn heavy_ball_radius(stiffness: f64, momentum: f64) -> Result<f64, Error> {
 
 /// `E(1 − ηq)²`: the factor by which one step multiplies the second moment of the regression's error.
 ///
+/// ```
+/// use thermograd::systems::regression_growth;
+/// // Batches of two: stationary at 2·2/(2 + 2) = 1, where the mean alone would converge at once.
+/// assert_eq!(regression_growth(1.0, 2)?, 1.0);
+/// assert_eq!(regression_growth(0.5, 2)?, 0.5);
+/// # Ok::<(), thermograd::Error>(())
+/// ```
+///
 /// # Errors
 /// An empty batch, a learning rate that is not finite.
 pub fn regression_growth(learning_rate: f64, batch: usize) -> Result<f64, Error> {
-    Error::check_finite("learning rate", &[learning_rate])?;
+    check_size("learning rate", learning_rate)?;
     if batch == 0 {
         return Err(Error::OutOfRange {
             what: "batch size",
@@ -59,14 +67,23 @@ pub fn regression_growth(learning_rate: f64, batch: usize) -> Result<f64, Error>
 
 /// The angle of the two-cycle on the circle; 0 where the minimum is stable (`e ≤ 2`).
 ///
+/// ```
+/// use thermograd::systems::circle_cycle;
+/// assert_eq!(circle_cycle(1.9)?, 0.0);
+/// // θ ↦ θ − arctan(e sin θ) goes to −θ.
+/// let angle = circle_cycle(2.1)?;
+/// assert!((angle - (2.1 * angle.sin()).atan() + angle).abs() < 1e-12);
+/// # Ok::<(), thermograd::Error>(())
+/// ```
+///
 /// # Errors
 /// A negative or non-finite rate.
 pub fn circle_cycle(effective_rate: f64) -> Result<f64, Error> {
-    if !(effective_rate >= 0.0 && effective_rate.is_finite()) {
+    if !(0.0..1e150).contains(&effective_rate) {
         return Err(Error::OutOfRange {
             what: "effective learning rate",
             value: effective_rate,
-            allowed: "a finite number, 0 or more",
+            allowed: "a number from 0 to 1e150",
         });
     }
     if effective_rate <= 2.0 {
@@ -76,4 +93,16 @@ pub fn circle_cycle(effective_rate: f64) -> Result<f64, Error> {
     Ok(((1.0 + (1.0 + 2.0 * e * e).sqrt()) / (2.0 * e))
         .min(1.0)
         .acos())
+}
+
+/// Squares of it are finite.
+fn check_size(what: &'static str, value: f64) -> Result<(), Error> {
+    if value.abs() < 1e150 {
+        return Ok(());
+    }
+    Err(Error::OutOfRange {
+        what,
+        value,
+        allowed: "a number below 1e150 in size",
+    })
 }

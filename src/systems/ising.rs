@@ -4,10 +4,11 @@
 //! spins are enumerated. The infinite lattice has (Onsager, Phys. Rev. 65, 1944; Yang, Phys. Rev. 85, 1952), with `β = 1/T`
 //! and the complete elliptic integral `K`,
 //!
-//! ```math
-//! u = −coth 2β [1 + (2/π)(2 tanh² 2β − 1) K(k)],   k = 2 sinh 2β / cosh² 2β,
-//! m = (1 − sinh⁻⁴ 2β)^{1/8} below T_c = 2/ln(1 + √2)
-//! ```
+//! <!-- math
+//! u = -\coth 2\beta \Bigl[ 1 + \frac2\pi (2 \tanh^2 2\beta - 1) K(k) \Bigr], \qquad k = \frac{2 \sinh 2\beta}{\cosh^2 2\beta}, \qquad
+//! m = (1 - \sinh^{-4} 2\beta)^{1/8} \;\text{ below }\; T_c = \frac{2}{\ln(1 + \sqrt2)}
+//! -->
+#![doc = include_str!("../math/systems_ising.html")]
 //!
 //! When it lies: sixteen spins have no transition, only its rounded remains; a periodic lattice
 //! of side 4 is *not* small-size data of a simulation with other boundaries.
@@ -85,6 +86,13 @@ pub fn ising_energy(temperature: f64) -> Result<f64, Error> {
 }
 
 /// Spontaneous magnetisation per spin of the infinite lattice, 0 above the transition.
+///
+/// ```
+/// use thermograd::systems::{ISING_CRITICAL_TEMPERATURE, ising_magnetization};
+/// assert!((ising_magnetization(2.0)? - 0.911_319_377_9).abs() < 1e-9);
+/// assert_eq!(ising_magnetization(1.01 * ISING_CRITICAL_TEMPERATURE)?, 0.0);
+/// # Ok::<(), thermograd::Error>(())
+/// ```
 ///
 /// # Errors
 /// A temperature outside `[10⁻³, 10⁹]`.

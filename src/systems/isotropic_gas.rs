@@ -5,9 +5,10 @@
 //! axis and a ≥ 0 (a = 0 is the pure gas: noise alone), and a gradient that is its exact gradient
 //! plus isotropic noise in the tangent space:
 //!
-//! ```math
-//! g = (1/r) P (a mu + sigma z),   P = 1 - what what',   z ~ N(0, 1) per coordinate,   r = |w|
-//! ```
+//! <!-- math
+//! g = \frac1r P (a \hat\mu + \sigma z), \qquad P = 1 - \hat w \hat w', \qquad z \sim N(0, 1) \text{ per coordinate}, \qquad r = |w|
+//! -->
+#![doc = include_str!("../math/systems_isotropic_gas_1.html")]
 //!
 //! so that w·g = 0, as Euler's theorem demands of a scale-invariant loss, and the noise has the variance
 //! σ²/r² in each of d − 1 directions. This is the model of arXiv 2511.07308; M = r² E|g|² =
@@ -37,11 +38,17 @@
 //! run: the radius needs some 5/(4ηλ) steps (times 1 − μ) to settle, the direction forgets itself in
 //! 1/(ηλ).
 
+use crate::error::check_range;
 use crate::pressure::effective_radius;
 use crate::random::Random;
 use crate::{Decay, Error, Optimizer, Protocol, Reading, Reason, Step};
 
-use super::{check, dot};
+use super::dot;
+
+/// What no gas answers.
+const UNSOUND: Reading<f64> = Reading::Undefined(Reason::Meaningless(
+    "a parameter is out of its range: build() says which",
+));
 
 /// What is held fixed during the run.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -180,7 +187,7 @@ impl IsotropicGasConfig {
             *w = gas.random.normal();
         }
         let norm = dot(&gas.weights, &gas.weights).sqrt();
-        check("norm of the random start", norm, "another seed", |n| {
+        check_range("norm of the random start", norm, "another seed", |n| {
             n > 0.0
         })?;
         let scale = self.radius / norm;
@@ -199,23 +206,23 @@ impl IsotropicGasConfig {
     }
 
     pub(super) fn validate(&self) -> Result<(), Error> {
-        check("dimension", self.dim as f64, "2 to 2^26", |_| {
+        check_range("dimension", self.dim as f64, "2 to 2^26", |_| {
             (2..=MAX_DIM).contains(&self.dim)
         })?;
         let scale = |x: f64| (1e-50..=1e50).contains(&x);
         let scale_or_zero = |x: f64| x == 0.0 || scale(x);
-        check("noise", self.noise, "0, or 1e-50 to 1e50", scale_or_zero)?;
-        check(
+        check_range("noise", self.noise, "0, or 1e-50 to 1e50", scale_or_zero)?;
+        check_range(
             "strength",
             self.strength,
             "0, or 1e-50 to 1e50",
             scale_or_zero,
         )?;
-        check("radius", self.radius, "1e-50 to 1e50", scale)?;
-        check("momentum", self.momentum, "0 <= mu < 1", |m| {
+        check_range("radius", self.radius, "1e-50 to 1e50", scale)?;
+        check_range("momentum", self.momentum, "0 <= mu < 1", |m| {
             (0.0..1.0).contains(&m)
         })?;
-        check("dampening", self.dampening, "0 <= tau < 1", |t| {
+        check_range("dampening", self.dampening, "0 <= tau < 1", |t| {
             (0.0..1.0).contains(&t)
         })?;
         let (rate, decay) = match self.protocol {
@@ -223,7 +230,7 @@ impl IsotropicGasConfig {
                 learning_rate,
                 weight_decay,
             } => {
-                check(
+                check_range(
                     "learning rate times weight decay",
                     learning_rate * weight_decay,
                     "less than 1",
@@ -239,8 +246,8 @@ impl IsotropicGasConfig {
                 effective_learning_rate,
             } => (effective_learning_rate, 0.0),
         };
-        check("learning rate", rate, "1e-50 to 1e50", scale)?;
-        check("weight decay", decay, "0, or 1e-50 to 1e50", scale_or_zero)?;
+        check_range("learning rate", rate, "1e-50 to 1e50", scale)?;
+        check_range("weight decay", decay, "0, or 1e-50 to 1e50", scale_or_zero)?;
         let fixed = matches!(self.protocol, GasProtocol::FixedLearningRate { .. });
         if !fixed && (self.momentum != 0.0 || self.dampening != 0.0) {
             return Err(Error::Conflict {
@@ -255,7 +262,9 @@ impl IsotropicGasConfig {
     ///
     /// [`Reading::Undefined`] with a mean gradient, whose share depends on the direction.
     pub fn second_moment(&self) -> Reading<f64> {
-        if self.strength == 0.0 {
+        if self.validate().is_err() {
+            UNSOUND
+        } else if self.strength == 0.0 {
             Reading::Ready((self.dim as f64 - 1.0) * self.noise * self.noise)
         } else {
             Reading::Undefined(Reason::Meaningless(
@@ -266,11 +275,14 @@ impl IsotropicGasConfig {
 
     /// The stationary √⟨r²⟩, moment-closed, of the protocol in use.
     ///
-    /// ```math
-    /// coupled:    r^4 = eta (1-tau) M / (lambda (1-mu) (2 - eta (1-tau) lambda / (1+mu)))
-    /// decoupled:  r^4 = (eta (1-tau))^2 M (1 + q mu) / ((1-q^2) (1-mu^2) (1 - q mu)),  q = 1 - eta lambda
-    /// effective:  r^2 = (1 - sqrt(1 - e^2 M)) / (e lambda)
-    /// ```
+    /// <!-- math
+    /// \begin{aligned}
+    /// \text{coupled:} && r^4 &= \frac{\eta (1-\tau) M}{\lambda (1-\mu) \bigl(2 - \eta (1-\tau) \lambda / (1+\mu)\bigr)} \\
+    /// \text{decoupled:} && r^4 &= \frac{\eta^2 (1-\tau)^2 M (1 + q \mu)}{(1-q^2) (1-\mu^2) (1 - q \mu)}, \qquad q = 1 - \eta \lambda \\
+    /// \text{effective:} && r^2 &= \frac{1 - \sqrt{1 - e^2 M}}{e \lambda}
+    /// \end{aligned}
+    /// -->
+    #[doc = include_str!("../math/systems_isotropic_gas_2.html")]
     ///
     /// ```
     /// use thermograd::systems::{GasProtocol, IsotropicGasConfig};
@@ -332,6 +344,9 @@ impl IsotropicGasConfig {
     ///
     /// Undefined where the radius is; at a fixed effective rate it is e σ²/2 for any strength.
     pub fn temperature(&self) -> Reading<f64> {
+        if self.validate().is_err() {
+            return UNSOUND;
+        }
         let half_variance = 0.5 * self.noise * self.noise;
         match self.protocol {
             GasProtocol::FixedLearningRate { learning_rate, .. } => {
@@ -436,10 +451,14 @@ impl IsotropicGasConfig {
 
     /// √E\[r²\] one step after a radius `radius`: the exact relaxation law, step by step.
     ///
-    /// ```math
-    /// fixed rate:      r'^2 = (1 - eta lambda)^2 r^2 + eta^2 M / r^2
-    /// effective rate:  r'^2 = r^2 ((1 - e lambda r^2)^2 + e^2 M)
-    /// ```
+    /// <!-- math
+    /// \begin{aligned}
+    /// \text{fixed rate:} && r'^2 &= (1 - \eta \lambda)^2 r^2 + \frac{\eta^2 M}{r^2} \\
+    /// \text{effective rate:} && r'^2 &= r^2 \bigl((1 - e \lambda r^2)^2 + e^2 M\bigr)
+    /// \end{aligned}
+    /// -->
+    #[doc = include_str!("../math/systems_isotropic_gas_3.html")]
+    ///
     /// Its continuum limits are r⁴ relaxing exponentially at the rate 4ηλ, and a logistic r².
     ///
     /// ```
@@ -456,7 +475,7 @@ impl IsotropicGasConfig {
     /// # Errors
     /// [`Error::OutOfRange`] for a radius that is not positive and finite.
     pub fn relaxed_radius(&self, radius: f64) -> Result<Reading<f64>, Error> {
-        check("radius", radius, "1e-70 to 1e70", |r| {
+        check_range("radius", radius, "1e-70 to 1e70", |r| {
             (1e-70..=1e70).contains(&r)
         })?;
         if self.momentum > 0.0 {
@@ -686,7 +705,7 @@ impl IsotropicGas {
             *next = shrink * w - eta * (mu * v + damped * (g + inside * w));
         }
         let mut squared = dot(&self.next, &self.next);
-        check(
+        check_range(
             "radius after the step",
             squared.sqrt(),
             "1e-100 to 1e100: lower the learning rate, or set weight decay and noise",

@@ -2,9 +2,10 @@
 //!
 //! With `n` states at energy `E` and magnetisation `M`, everything is a finite sum (`k_B = 1`):
 //!
-//! ```math
-//! Z = Σ n e^{−E/T},   ⟨A⟩ = Σ A n e^{−E/T} / Z,   S = ln Z + ⟨E⟩/T
-//! ```
+//! <!-- math
+//! Z = \sum n e^{-E/T}, \qquad \langle A \rangle = \frac1Z \sum A n e^{-E/T}, \qquad S = \ln Z + \frac{\langle E \rangle}{T}
+//! -->
+#![doc = include_str!("../math/systems_levels.html")]
 //!
 //! evaluated with the largest exponent taken out. Temperatures are in the unit of the energy; averages are per site.
 //! Exact to rounding: these are the fixtures of susceptibility, heat capacity, Binder's cumulant and reweighting.

@@ -43,26 +43,6 @@ pub use p_spin::{PSpin, PSpinAverages, PSpinSgd, Region, Start, Transition};
 pub use saddle::{SaddleDescent, SaddleToSaddle};
 pub use von_mises_fisher::VonMisesFisher;
 
-use crate::Error;
-
-/// A number that must be finite and satisfy `ok`.
-fn check(
-    what: &'static str,
-    value: f64,
-    allowed: &'static str,
-    ok: impl FnOnce(f64) -> bool,
-) -> Result<(), Error> {
-    if value.is_finite() && ok(value) {
-        Ok(())
-    } else {
-        Err(Error::OutOfRange {
-            what,
-            value,
-            allowed,
-        })
-    }
-}
-
 /// Σ a b, in order.
 fn dot(a: &[f64], b: &[f64]) -> f64 {
     a.iter().zip(b).map(|(x, y)| x * y).sum()

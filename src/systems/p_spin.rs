@@ -4,9 +4,10 @@
 //! normalised layer. On the sphere `m` has density `∝ (1 − m²)^{(d−3)/2}`, so that every average is
 //! one integral. For `d → ∞` at fixed `T̃ = Td`, the free energy per degree of freedom over `T̃` is
 //!
-//! ```math
-//! f(m) = −J m^p / T̃ − ½ ln(1 − m²),      f′ = 0:  m^{p−2} (1 − m²) = T̃ / pJ
-//! ```
+//! <!-- math
+//! f(m) = -\frac{J m^p}{\tilde T} - \tfrac12 \ln(1 - m^2), \qquad f' = 0: \quad m^{p-2} (1 - m^2) = \frac{\tilde T}{p J}
+//! -->
+#![doc = include_str!("../math/systems_p_spin.html")]
 //!
 //! * `p = 2`: continuous. `T̃_c = 2J`, `m² = 1 − T̃/2J`, heat capacity per degree of freedom 1/2 below, 0 above.
 //! * `p = 3`: first order. Spinodal of the condensed state `2J/√3` (at `m = 1/√3`), transition at `T̃ = 1.022 099 911 J`
@@ -305,7 +306,7 @@ impl PSpinSgd {
     /// A run at the temperature `T = T̃/d` with this learning rate.
     ///
     /// # Errors
-    /// A temperature out of range, a learning rate outside `(0, 1]`.
+    /// A temperature out of range, a learning rate outside `[1e-100, 1]`.
     pub fn new(
         system: PSpin,
         temperature: f64,
@@ -314,11 +315,11 @@ impl PSpinSgd {
         seed: u64,
     ) -> Result<Self, Error> {
         system.check_temperature(temperature)?;
-        if !(learning_rate > 0.0 && learning_rate <= 1.0) {
+        if !(1e-100..=1.0).contains(&learning_rate) {
             return Err(Error::OutOfRange {
                 what: "learning rate",
                 value: learning_rate,
-                allowed: "a positive number, 1 at most",
+                allowed: "a number from 1e-100 to 1",
             });
         }
         let mut random = Random::new(seed);

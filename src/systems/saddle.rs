@@ -3,9 +3,10 @@
 //! `L = (s − ab)²/2` from balanced small weights `a = b = √u₀` follows, under gradient flow
 //! (Saxe et al., arXiv:1312.6120), with `u = ab`
 //!
-//! ```math
-//! u(t) = s e^{2st} / (e^{2st} − 1 + s/u₀),      u = s/2 at t = ln(s/u₀ − 1) / 2s
-//! ```
+//! <!-- math
+//! u(t) = \frac{s e^{2st}}{e^{2st} - 1 + s/u_0}, \qquad u = \frac s2 \;\text{ at }\; t = \frac{\ln(s/u_0 - 1)}{2s}
+//! -->
+#![doc = include_str!("../math/systems_saddle.html")]
 //!
 //! a change in the loss without any transition of a stationary state: what a change-point detector should find and a
 //! classifier of phases should call out of equilibrium. A time `t` is `t/η` steps of gradient descent, which

@@ -3,11 +3,14 @@
 //! The loss L(x) = 1 − m·x of a unit vector x ∈ `S^(d-1)` has its minimum 0 at the unit vector m. At
 //! temperature T its Gibbs density is von Mises-Fisher's, with concentration κ = 1/T:
 //!
-//! ```math
-//! rho(x) = C_d(kappa) exp(kappa m.x),   A_d = I_{d/2}(kappa) / I_{d/2-1}(kappa) = <m.x>
-//! ln C_d = (d/2 - 1) ln kappa - (d/2) ln 2 pi - ln I_{d/2-1}(kappa)
-//! U = 1 - A_d,   S = -ln C_d - kappa A_d,   C = dU/dT = kappa^2 (1 - A_d^2 - (d - 1) A_d / kappa)
-//! ```
+//! <!-- math
+//! \begin{aligned}
+//! \rho(x) &= C_d(\kappa)\, e^{\kappa\, \hat m \cdot x}, \qquad A_d = \frac{I_{d/2}(\kappa)}{I_{d/2-1}(\kappa)} = \langle \hat m \cdot x \rangle \\
+//! \ln C_d &= \bigl(\tfrac d2 - 1\bigr) \ln \kappa - \tfrac d2 \ln 2\pi - \ln I_{d/2-1}(\kappa) \\
+//! U &= 1 - A_d, \qquad S = -\ln C_d - \kappa A_d, \qquad C = \frac{dU}{dT} = \kappa^2 \Bigl(1 - A_d^2 - \frac{(d-1) A_d}{\kappa}\Bigr)
+//! \end{aligned}
+//! -->
+#![doc = include_str!("../math/systems_von_mises_fisher.html")]
 //!
 //! It is the toy model of arXiv 2511.07308, where the sign of m is the other one (L = 1 + μ·x): the
 //! thermodynamics is the same. The distribution is in Mardia and Jupp, *Directional Statistics*
@@ -29,9 +32,10 @@
 use std::f64::consts::{E, PI};
 
 use crate::Error;
+use crate::error::check_range;
 use crate::random::Random;
 
-use super::{check, dot};
+use super::dot;
 
 /// Orders kept of the expansion in 1/s.
 const ORDERS: usize = 20;
@@ -184,8 +188,8 @@ impl VonMisesFisher {
     /// # Errors
     /// [`Error::OutOfRange`] for `dim` < 2 or a `kappa` that is negative or not finite.
     pub fn new(dim: usize, kappa: f64) -> Result<Self, Error> {
-        check("dimension", dim as f64, "2 or more", |d| d >= 2.0)?;
-        check("concentration kappa", kappa, "0 <= kappa <= 1e150", |k| {
+        check_range("dimension", dim as f64, "2 or more", |d| d >= 2.0)?;
+        check_range("concentration kappa", kappa, "0 <= kappa <= 1e150", |k| {
             (0.0..=1e150).contains(&k)
         })?;
         Ok(Self {
@@ -200,7 +204,7 @@ impl VonMisesFisher {
     /// # Errors
     /// [`Error::OutOfRange`] for `dim` < 2 or a temperature outside 1e−150 ..= 1e150.
     pub fn at_temperature(dim: usize, temperature: f64) -> Result<Self, Error> {
-        check("temperature", temperature, "1e-150 <= T <= 1e150", |t| {
+        check_range("temperature", temperature, "1e-150 <= T <= 1e150", |t| {
             (1e-150..=1e150).contains(&t)
         })?;
         Self::new(dim, (1.0 / temperature).min(1e150))
@@ -311,7 +315,9 @@ impl VonMisesFisher {
 
     /// U ≈ (d − 1) T / 2, equipartition: valid for (d − 1) T ≪ 1. `None` at κ = 0.
     pub fn low_temperature_energy(&self) -> Option<f64> {
-        (self.kappa > 0.0).then(|| self.m() / self.kappa)
+        (self.kappa > 0.0)
+            .then(|| self.m() / self.kappa)
+            .filter(|energy| energy.is_finite())
     }
 
     /// S ≈ ((d − 1)/2) ln(2π e T): valid for (d − 1) T ≪ 1. `None` at κ = 0.
@@ -348,7 +354,7 @@ impl VonMisesFisher {
         }
         Error::check_finite("mean direction", mean)?;
         let norm = dot(mean, mean).sqrt();
-        check(
+        check_range(
             "length of the mean direction",
             norm,
             "a vector of length between 1e-150 and 1e150",

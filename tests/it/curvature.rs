@@ -5,9 +5,9 @@ use std::cell::Cell;
 use nalgebra::{DMatrix, DVector, SymmetricEigen};
 use proptest::prelude::*;
 use thermograd::curvature::{
-    CentralDifference, Convergence, Coordinates, DensityConfig, HessianVector, LanczosConfig,
-    Objective, Probe, Rates, TraceConfig, edge_ratio, extremes, frobenius_squared, gradient,
-    gradient_f32, hessian_vector, sharpness, spectral_density, trace, traces,
+    CentralDifference, Convergence, Coordinates, DensityConfig, Dynamics, HessianVector,
+    LanczosConfig, Objective, Probe, TraceConfig, edge_ratio, extremes, frobenius_squared,
+    gradient, gradient_f32, hessian_vector, sharpness, spectral_density, trace, traces,
 };
 use thermograd::systems::{HarmonicBath, HarmonicConfig, Random};
 use thermograd::{Error, Groups, Observer, Step, Symmetry, Window, slices};
@@ -395,7 +395,7 @@ fn curvature_along_the_update_is_the_edge_ratio_for_free() {
                 .collect();
             along.push(sharpness(&mut products(&hessian), &update).unwrap());
         }
-        let rates = Rates::learning_rate(eta).momentum(mu);
+        let rates = Dynamics::learning_rate(eta).momentum(mu);
         let direct = edge_ratio(&along, rates).unwrap();
         let direct = direct.ready().unwrap();
         let z = direct.z_score(expected).unwrap();
@@ -581,9 +581,9 @@ fn options_out_of_range() {
             .is_err()
     );
     for rates in [
-        Rates::learning_rate(0.0),
-        Rates::learning_rate(f64::NAN),
-        Rates::learning_rate(0.1).momentum(1.0),
+        Dynamics::learning_rate(0.0),
+        Dynamics::learning_rate(f64::NAN),
+        Dynamics::learning_rate(0.1).momentum(1.0),
     ] {
         assert!(rates.critical_curvature().is_err());
     }

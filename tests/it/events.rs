@@ -451,6 +451,26 @@ fn a_trapped_gas_needs_a_witness() {
     ));
 }
 
+/// A curvature at the edge of stability is overheating, whatever the window says; below it, and unknown, it is not.
+#[test]
+fn a_curvature_beyond_the_edge_is_overheating() {
+    let (mut run, _) = p_spin(2, 100, 1.0, Start::Condensed, 10_000);
+    assert_eq!(phase(&run), Phase::Condensed, "{:?}", run.phase());
+    for (ratio, expected) in [
+        (Some(0.99), Phase::Condensed),
+        (Some(1.0), Phase::Overheating),
+        (None, Phase::Condensed),
+    ] {
+        run.set_stability(ratio.map(exact)).unwrap();
+        assert_eq!(phase(&run), expected, "{ratio:?}: {:?}", run.phase());
+    }
+    assert!(matches!(
+        run.set_stability(Some(exact(f64::NAN))),
+        Err(Error::NonFinite { .. })
+    ));
+    assert_eq!(run.evidence().stability, None);
+}
+
 /// Weight decay against noise and nothing else. The loss is that of a random network: noise about its level.
 #[test]
 fn the_isotropic_gas_is_a_gas() {

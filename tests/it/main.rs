@@ -31,6 +31,7 @@ mod flatness;
 #[cfg(feature = "statistics")]
 mod free_energy;
 mod gas;
+mod guide;
 mod invariance;
 #[cfg(feature = "statistics")]
 mod law;

@@ -3,18 +3,20 @@
 //! With residuals `z = (x − μ)/σ`, a slack `k` and a threshold `h`, Page's cumulative sums
 //! (Biometrika 41, 1954)
 //!
-//! ```math
-//! S⁺ ← max(0, S⁺ + z − k),    S⁻ ← max(0, S⁻ − z − k),    alarm where one exceeds h
-//! ```
+//! <!-- math
+//! S^+ \leftarrow \max(0, S^+ + z - k), \qquad S^- \leftarrow \max(0, S^- - z - k), \qquad \text{alarm where one exceeds } h
+//! -->
+#![doc = include_str!("../../math/phase_transition_change_point_chart_1.html")]
 //!
 //! are the quickest to see a shift of `2k` standard deviations at a given rate of false alarms.
 //!
 //! # Average run length
 //! The expected number of steps until the alarm, from `S = 0`, the mean being `μ + δσ`, solves
 //!
-//! ```math
-//! L(s) = 1 + L(0) Φ(k − s − δ) + ∫₀ʰ L(y) φ(y + k − s − δ) dy
-//! ```
+//! <!-- math
+//! L(s) = 1 + L(0)\, \Phi(k - s - \delta) + \int_0^h L(y)\, \varphi(y + k - s - \delta)\, dy
+//! -->
+#![doc = include_str!("../../math/phase_transition_change_point_chart_2.html")]
 //!
 //! which [`CusumConfig::run_length`] solves on Gauss-Legendre nodes to about ten digits. Two sums together have
 //! `1/L = 1/L⁺ + 1/L⁻`. The Markov chain of Brook and Evans (Biometrika 59, 1972) is its oracle, and Siegmund's
@@ -34,8 +36,8 @@
 //! then standardise. The measured false alarms stand in [the table](super#false-alarms).
 
 use nalgebra::{DMatrix, DVector};
-use statrs::function::erf::erfc;
 
+use crate::equilibrium::support::law::normal_cdf;
 use crate::phase_transition::series::{check_positive, check_series};
 use crate::systems::quadrature::gauss_legendre;
 use crate::{Error, Reading, Reason};
@@ -189,10 +191,6 @@ impl CusumConfig {
             either,
         }))
     }
-}
-
-fn normal_cdf(x: f64) -> f64 {
-    0.5 * erfc(-x * std::f64::consts::FRAC_1_SQRT_2)
 }
 
 fn normal_density(x: f64) -> f64 {
@@ -406,7 +404,7 @@ impl PageHinkley {
     /// Takes in one observation; `true` while the excess is above the threshold.
     ///
     /// # Errors
-    /// A non-finite observation; a negative or non-finite tolerance, a threshold that is not positive.
+    /// A non-finite observation or reference; a negative or non-finite tolerance, a threshold that is not positive.
     /// Nothing is recorded then.
     pub fn push(&mut self, x: f64) -> Result<bool, Error> {
         check_series("observation", &[x])?;
@@ -417,6 +415,9 @@ impl PageHinkley {
                 value: self.tolerance,
                 allowed: "a finite number, 0 or more",
             });
+        }
+        if let Reference::Known(mean) = self.reference {
+            check_series("reference", &[mean])?;
         }
         self.seen += 1;
         self.mean += (x - self.mean) / self.seen as f64;

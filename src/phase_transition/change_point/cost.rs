@@ -3,7 +3,7 @@
 //! A cost `C(s, t)` of the elements `s..t` must only fall when a segment is split at fixed
 //! parameters count, `C(s, t) + C(t, u) ≤ C(s, u)`; then pruning is exact. All three do:
 //!
-//! ```math
+//! ```text
 //! Mean             Σ (x − x̄)² / σ²                       σ² is that of the noise, known or estimated
 //! MeanAndVariance  n (ln 2πv + v̂/v),  v = max(v̂, v₀)     v̂ = Σ (x − x̄)² / n, v₀ a floor
 //! Kernel           (n − Σᵢⱼ k(xᵢ, xⱼ) / n) / v            v = the same per element, whole series
@@ -71,18 +71,6 @@ pub(super) trait SegmentCost {
     /// The cost between two marks, the second being where the sweep is.
     fn cost(&self, start: &Self::Mark, end: &Self::Mark) -> f64;
 
-    /// Between which numbers the parameter of any segment lies, for a cost that is a parabola in
-    /// one parameter; `None` for others.
-    fn range(&self) -> Option<(f64, f64)> {
-        None
-    }
-
-    /// Centre and curvature: held at the parameter `μ`, the segment between two marks costs
-    /// `curvature (μ − centre)²` more than at its best.
-    fn parabola(&self, _: &Self::Mark, _: &Self::Mark) -> (f64, f64) {
-        (0.0, 0.0)
-    }
-
     /// The cost of the whole and the largest fall that one split brings.
     fn best_split(&mut self, n: usize, least: usize) -> (f64, f64) {
         let (first, last) = (self.mark(0), self.mark(n));
@@ -100,14 +88,19 @@ pub(super) trait SegmentCost {
 /// Position, `Σ x` and `Σ x²` of what is before it.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Moments {
-    position: f64,
-    sum: f64,
-    square: f64,
+    pub(super) position: f64,
+    pub(super) sum: f64,
+    pub(super) square: f64,
 }
 
-/// Prefix sums of a series about its median.
+/// Elements of which the median is taken to sum about.
+const MIDDLE: usize = 255;
+
+/// Prefix sums of a series about its median, or that of elements taken evenly.
 fn prefix_sums(series: &[f64]) -> Vec<Moments> {
-    let centre = median(&mut series.to_vec());
+    let apart = series.len().div_ceil(MIDDLE).max(1);
+    let mut some: Vec<f64> = series.iter().step_by(apart).copied().collect();
+    let centre = median(&mut some);
     let mut at = Moments {
         position: 0.0,
         sum: 0.0,
@@ -129,8 +122,12 @@ fn prefix_sums(series: &[f64]) -> Vec<Moments> {
 #[inline]
 fn spread(start: &Moments, end: &Moments) -> (f64, f64) {
     let n = end.position - start.position;
+    let inverse = 1.0 / n;
     let sum = end.sum - start.sum;
-    (n, (end.square - start.square - sum * sum / n).max(0.0))
+    (
+        n,
+        (end.square - start.square - sum * sum * inverse).max(0.0),
+    )
 }
 
 /// [`Cost::Mean`].
@@ -159,6 +156,18 @@ impl MeanCost {
     }
 }
 
+impl MeanCost {
+    /// Between which numbers the mean of any segment lies.
+    pub(super) const fn range(&self) -> (f64, f64) {
+        self.range
+    }
+
+    /// 1/σ².
+    pub(super) const fn precision(&self) -> f64 {
+        self.precision
+    }
+}
+
 impl SegmentCost for MeanCost {
     type Mark = Moments;
 
@@ -171,16 +180,6 @@ impl SegmentCost for MeanCost {
     #[inline]
     fn cost(&self, start: &Moments, end: &Moments) -> f64 {
         spread(start, end).1 * self.precision
-    }
-
-    fn range(&self) -> Option<(f64, f64)> {
-        Some(self.range)
-    }
-
-    #[inline]
-    fn parabola(&self, start: &Moments, end: &Moments) -> (f64, f64) {
-        let n = end.position - start.position;
-        ((end.sum - start.sum) / n, n * self.precision)
     }
 }
 

@@ -3,9 +3,10 @@
 //! Near a continuous transition or a point of instability the curvature `a` of the softest mode goes to zero. An
 //! overdamped mode with step `x = ηa` then has
 //!
-//! ```math
-//! ρ(1) = 1 − x → 1,        Var = η s² / (a (2 − x)) → ∞
-//! ```
+//! <!-- math
+//! \rho(1) = 1 - x \to 1, \qquad \operatorname{Var} = \frac{\eta s^2}{a (2 - x)} \to \infty
+//! -->
+#![doc = include_str!("../../math/phase_transition_change_point_early_warning.html")]
 //!
 //! so that the lag-1 autocorrelation and the variance, each in a rolling window, both rise (Scheffer et al., Nature 461,
 //! 2009; Dakos et al., doi:10.1371/journal.pone.0041010). The rise is measured by Kendall's rank correlation with time.

@@ -39,6 +39,7 @@
 mod chart;
 mod cost;
 mod early_warning;
+mod functional;
 mod online_bayes;
 mod pelt;
 

@@ -5,9 +5,10 @@
 //! family. With `r` the number of observations of the current segment, the newest included, and
 //! `π_r` the predictive density given the last `r` observations (arXiv:0710.3742):
 //!
-//! ```math
-//! P(r + 1, x₁…ₜ) = (1 − h) π_r(xₜ) P(r, x₁…ₜ₋₁),      P(1, x₁…ₜ) = h π₀(xₜ) Σ_r P(r, x₁…ₜ₋₁)
-//! ```
+//! <!-- math
+//! P(r + 1, x_{1 \ldots t}) = (1 - h)\, \pi_r(x_t)\, P(r, x_{1 \ldots t-1}), \qquad P(1, x_{1 \ldots t}) = h\, \pi_0(x_t) \sum_r P(r, x_{1 \ldots t-1})
+//! -->
+#![doc = include_str!("../../math/phase_transition_change_point_online_bayes.html")]
 //!
 //! A new segment thus *includes* the observation that opens it, so that `P(r = 1)` depends on the
 //! data; in the other common convention it is `h` at every step. Everything is kept in logarithms.

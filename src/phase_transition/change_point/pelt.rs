@@ -3,9 +3,10 @@
 //! Of all ways to cut `x₀ … xₙ₋₁` at `m` places into segments no shorter than a minimum, find the
 //! one with the least
 //!
-//! ```math
-//! Σ C(segment) + β m
-//! ```
+//! <!-- math
+//! \sum C(\mathrm{segment}) + \beta m
+//! -->
+#![doc = include_str!("../../math/phase_transition_change_point_pelt_1.html")]
 //!
 //! Optimal partitioning (Jackson et al., arXiv:math/0309285) does so in O(n²) by dynamic programming. PELT
 //! (Killick, Fearnhead and Eckley, arXiv:1101.1438) drops a start `s` once `F(s) + C(s, t)`
@@ -18,14 +19,15 @@
 //! arXiv:1004.0887; Maidstone et al., arXiv:1409.1842). Held at one mean `μ`, the costs of two starts
 //! `s < s'` differ by
 //!
-//! ```math
+//! <!-- math
 //! F(s) + C(s, s') - F(s') + \frac{s' - s}{\sigma^2} (\mu - \bar x_{s,s'})^2
-//! ```
+//! -->
+#![doc = include_str!("../../math/phase_transition_change_point_pelt.html")]
 //!
 //! for ever after, whatever comes: `s` is the better one in an interval about the mean between them, and
 //! `s'` outside of it. A start lives while there is a mean, within the range of the data, at which no
 //! other is better. Here that set is bounded by an interval less one hole, which loses little, and
-//! some ten starts are alive at a time. The modified penalty adds `ln((t − s)/(t − s'))` to the
+//! some ten starts are alive at a time, which are looked at side by side. The modified penalty adds `ln((t − s)/(t − s'))` to the
 //! difference, which is never negative and only falls, so that both bounds are still known.
 //!
 //! # The price of a change
@@ -57,6 +59,7 @@
 //! place of a change is uncertain by about `ĝ (σ/δ)²` steps for a step of height `δ`.
 
 use super::cost::{Cost, KernelCost, MeanAndVarianceCost, MeanCost, SegmentCost};
+use super::functional;
 use crate::phase_transition::series::{check_positive, check_series, inefficiency, mean, median};
 use crate::{Error, Reading, Reason};
 
@@ -183,6 +186,16 @@ pub fn pelt(series: &[f64], config: &PeltConfig) -> Result<Reading<Segmentation>
 
 /// Exact segmentation by the full dynamic programme: O(n²), the oracle of [`pelt`].
 ///
+/// ```
+/// use thermograd::phase_transition::change_point::{Cost, PeltConfig, optimal_partitioning, pelt};
+/// let series: Vec<f64> = (0..200).map(|i| f64::from(i % 2) + if i < 120 { 0.0 } else { 5.0 }).collect();
+/// let config = PeltConfig::new(Cost::Mean);
+/// let all = optimal_partitioning(&series, &config)?;
+/// assert_eq!(all, pelt(&series, &config)?);
+/// assert_eq!(all.ready().unwrap().change_points, [120]);
+/// # Ok::<(), thermograd::Error>(())
+/// ```
+///
 /// # Errors
 /// As [`pelt`].
 pub fn optimal_partitioning(
@@ -255,15 +268,26 @@ fn segment(
     }
     let constant = Reading::Undefined(Reason::Degenerate("the series is constant"));
     let automatic = config.penalty == Penalty::Automatic;
-    let Some(mut noise) = Noise::estimate(series, automatic) else {
+    let estimated =
+        match config.noise_variance {
+            Some(variance) if !automatic => series
+                .windows(2)
+                .any(|pair| pair[0] != pair[1])
+                .then_some(Noise {
+                    variance,
+                    inefficiency: 1.0,
+                }),
+            known => Noise::estimate(series, automatic).map(|noise| match known {
+                None => noise,
+                Some(variance) => Noise {
+                    variance,
+                    inefficiency: (noise.long_run() / variance).max(1.0),
+                },
+            }),
+        };
+    let Some(mut noise) = estimated else {
         return Ok(constant);
     };
-    if let Some(variance) = config.noise_variance {
-        noise = Noise {
-            variance,
-            inefficiency: (noise.long_run() / variance).max(1.0),
-        };
-    }
     let mut answer = None;
     for _ in 0..=5 {
         if automatic && (n as f64) < LEAST_INDEPENDENT * noise.inefficiency {
@@ -289,7 +313,7 @@ fn segment(
             search,
         };
         let solved = match config.cost {
-            Cost::Mean => MeanCost::new(series, noise.variance).map(|c| plan.solve(c)),
+            Cost::Mean => MeanCost::new(series, noise.variance).map(|c| plan.solve_mean(c)),
             Cost::MeanAndVariance => MeanAndVarianceCost::new(series).map(|c| plan.solve(c)),
             Cost::Kernel { bandwidth } => {
                 KernelCost::new(series, bandwidth)?.map(|c| plan.solve(c))
@@ -304,7 +328,15 @@ fn segment(
         else {
             return Ok(constant);
         };
-        let residuals = residuals(series, &change_points);
+        if ![cost, cost_without_change, statistic, noise.variance]
+            .iter()
+            .all(|x| x.is_finite())
+        {
+            return Ok(Reading::Undefined(Reason::Meaningless(
+                "the series and its noise are too many orders of magnitude apart",
+            )));
+        }
+        let left = automatic.then(|| residuals(series, &change_points));
         answer = Some(Segmentation {
             cost,
             change_points,
@@ -314,8 +346,10 @@ fn segment(
             inefficiency: if automatic { noise.inefficiency } else { 1.0 },
             noise_variance: noise.variance,
         });
-        let long_run = long_run_variance(&residuals);
-        if !automatic || long_run <= noise.long_run() * (1.0 + 1e-9) {
+        // A given price is not to be found out.
+        let Some(left) = left else { break };
+        let long_run = long_run_variance(&left);
+        if long_run <= noise.long_run() * (1.0 + 1e-9) {
             break;
         }
         noise.inefficiency = long_run / noise.variance;
@@ -349,24 +383,31 @@ struct Start<M> {
     at: usize,
     /// The end from which on it cannot win.
     until: usize,
-    /// It can be the best only at parameters in here,
-    within: (f64, f64),
-    /// but not in here.
-    hole: (f64, f64),
-}
-
-impl<M> Start<M> {
-    /// Whether it can be the best at any parameter.
-    fn lives(&self) -> bool {
-        let (low, high) = self.within;
-        low <= high && !(self.hole.0 < low && high < self.hole.1)
-    }
 }
 
 impl Plan {
     fn solve<C: SegmentCost>(&self, mut costs: C) -> Solution {
-        let (cost_without_change, statistic) = costs.best_split(self.length, self.least);
         let change_points = self.dynamic_programme(&mut costs);
+        self.judge(costs, change_points)
+    }
+
+    /// Changes of the mean have a programme of their own.
+    fn solve_mean(&self, costs: MeanCost) -> Solution {
+        if self.search == Search::Full {
+            return self.solve(costs);
+        }
+        let problem = functional::Problem {
+            length: self.length,
+            least: self.least,
+            penalty: self.price.penalty,
+            modified: self.price.modified,
+        };
+        let change_points = functional::programme(&costs, &problem);
+        self.judge(costs, change_points)
+    }
+
+    fn judge<C: SegmentCost>(&self, mut costs: C, change_points: Vec<usize>) -> Solution {
+        let (cost_without_change, statistic) = costs.best_split(self.length, self.least);
         Solution {
             cost: total_cost(&mut costs, self.length, &change_points),
             change_points,
@@ -391,24 +432,15 @@ impl Plan {
         let mut starts: Vec<Start<C::Mark>> = Vec::new();
         let mut reached: Vec<f64> = Vec::new();
         let (mut swept, mut next_to_go) = (0, usize::MAX);
-        let range = costs.range().filter(|_| self.search == Search::Pruned);
         for t in least..=n {
             let newest = t - least;
             if newest == 0 || newest >= least {
-                let mut start = Start {
+                starts.push(Start {
                     mark: costs.mark(newest),
                     before: best[newest],
                     at: newest,
                     until: usize::MAX,
-                    within: range.unwrap_or_default(),
-                    hole: NOTHING,
-                };
-                if range.is_some() {
-                    self.compete(costs, &mut starts, &mut start);
-                }
-                if range.is_none() || starts.is_empty() || start.lives() {
-                    starts.push(start);
-                }
+                });
             }
             let lowest = starts.first().map_or(0, |start| start.at);
             while swept < t {
@@ -454,56 +486,7 @@ impl Plan {
         change_points.reverse();
         change_points
     }
-
-    /// Divides the parameters between a new start and those before it, and drops what is left with
-    /// none.
-    fn compete<C: SegmentCost>(
-        &self,
-        costs: &C,
-        starts: &mut Vec<Start<C::Mark>>,
-        new: &mut Start<C::Mark>,
-    ) {
-        // Rounding must not drop an equal.
-        let slack = 1e-9 * (1.0 + new.before.abs());
-        let mut anyone_dead = false;
-        for start in starts.iter_mut().rev() {
-            let lead = new.before - start.before - costs.cost(&start.mark, &new.mark);
-            let (centre, curvature) = costs.parabola(&start.mark, &new.mark);
-            let reach = ((lead + slack) / curvature).max(-1.0);
-            if reach < 0.0 {
-                start.within = NOTHING;
-            } else {
-                let reach = reach.sqrt();
-                start.within.0 = start.within.0.max(centre - reach);
-                start.within.1 = start.within.1.min(centre + reach);
-            }
-            anyone_dead |= !start.lives();
-            // What the modified penalty has against the older one now, and less so later.
-            let handicap = if self.price.modified {
-                ((self.least + new.at - start.at) as f64 / self.least as f64).ln()
-            } else {
-                0.0
-            };
-            let lost = (lead - slack - handicap) / curvature;
-            if lost > 0.0 {
-                let lost = lost.sqrt();
-                let (low, high) = (centre - lost, centre + lost);
-                let hole = &mut new.hole;
-                if low < hole.1 && hole.0 < high {
-                    *hole = (hole.0.min(low), hole.1.max(high));
-                } else if high - low > hole.1 - hole.0 {
-                    *hole = (low, high);
-                }
-            }
-        }
-        if anyone_dead {
-            starts.retain(Start::lives);
-        }
-    }
 }
-
-/// No parameter at all.
-const NOTHING: (f64, f64) = (f64::INFINITY, f64::NEG_INFINITY);
 
 /// The smallest of finite numbers, in four lanes that do not wait for each other.
 fn smallest(values: &[f64]) -> f64 {

@@ -1,15 +1,18 @@
-//! Critical temperature, latent heat and spinodal of the p-spin model, found from runs of SGD.
+//! Temperatures of both transitions, latent heat and spinodal of the p-spin model, found from runs of SGD.
 //!
 //! The exact values are those of the limit of large d with the finite step in them: a step of η at
 //! noise of variance 2T/η moves the critical temperature of p = 2 to 2J(1 + ηJ), where the growth
 //! 1 + 2ηJ of the overlap equals that of the norm, √(1 + 2ηT̃); and the temperature at which an
 //! overlap m is stationary for p = 3 to 3Jm(1 − m²) + (9/2)ηJ²m²(1 − m²)(1 − 2m²).
 
+use statrs::function::gamma::ln_gamma;
+use thermograd::entropy::{Rule, ThermalState, Variable, entropy_from_energy};
 use thermograd::equilibrium::{Truncation, correlated_mean};
+use thermograd::flatness::Basin;
 use thermograd::phase_transition::{
     Branches, CurvePoint, RampPoint, binder_cumulant, crossing, latent_heat, ramp_trend,
 };
-use thermograd::systems::{PSpin, PSpinSgd, Start};
+use thermograd::systems::{PSpin, PSpinSgd, Region, Start};
 use thermograd::{Error, Estimate, Reading};
 
 #[expect(clippy::unwrap_used, reason = "a test wants the value or the panic")]
@@ -103,6 +106,115 @@ fn critical_temperature_of_the_continuous_transition() {
     );
     // The standard error of a mean square over 8 is 0.5.
     assert!((0.1..2.6).contains(&z2), "{z2}");
+}
+
+/// Where the free energies of gas and condensate cross at finite d, by quadrature.
+#[expect(clippy::unwrap_used, reason = "a test wants the value or the panic")]
+fn exact_transition(system: PSpin, d: usize) -> f64 {
+    let depth = |reduced: f64| {
+        let edge = system.barrier_overlap(reduced).unwrap();
+        let side = |region| {
+            let averages = system.averages(reduced / d as f64, region).unwrap();
+            averages.free_energy
+        };
+        side(Region::Above(edge)) - side(Region::Below(edge))
+    };
+    let (mut low, mut high) = (0.95, 1.1);
+    for _ in 0..20 {
+        let t = 0.5 * (low + high);
+        if depth(t) < 0.0 {
+            low = t;
+        } else {
+            high = t;
+        }
+    }
+    0.5 * (low + high)
+}
+
+/// The condensate's free energy by integration of dU/T from the cold, where it is a bowl of d − 1
+/// curvatures 3J, meets the gas's, whose energy is 0 and whose entropy is that of the sphere.
+#[test]
+fn temperature_of_the_first_order_transition() {
+    let (d, steps) = (500, 30_000);
+    let system = PSpin::new(3, d).unwrap();
+    let size = d as f64;
+    let sphere = 2_f64.ln() + 0.5 * size * std::f64::consts::PI.ln() - ln_gamma(0.5 * size);
+    let exact = |value: f64| Estimate {
+        value,
+        std_error: 0.0,
+        n_eff: 1.0,
+    };
+    let mut temperatures: Vec<f64> = (0..10)
+        .map(|i| 0.02 * 45_f64.powf(f64::from(i) / 9.0))
+        .collect();
+    temperatures.extend([0.94, 0.98, 1.02, 1.06]);
+    let transition = |learning_rate: f64, seed: u64| -> Estimate {
+        let states: Vec<ThermalState> = temperatures
+            .iter()
+            .map(|&temperature| {
+                let mut sgd = PSpinSgd::new(
+                    system,
+                    temperature / size,
+                    learning_rate,
+                    Start::Condensed,
+                    seed,
+                )
+                .unwrap();
+                (0..steps / 10).for_each(|_| sgd.step());
+                // From the minimum up: where equipartition holds the integrand is then constant.
+                let losses: Vec<f64> = (0..steps)
+                    .map(|_| {
+                        sgd.step();
+                        sgd.loss() + 1.0
+                    })
+                    .collect();
+                ThermalState {
+                    temperature: exact(temperature),
+                    observable: estimate(correlated_mean(&losses, Truncation::default())),
+                }
+            })
+            .collect();
+        let bowl = Basin::at_temperature(temperatures[0] / size)
+            .entropy(&vec![3.0; d - 1])
+            .unwrap();
+        let cold = (bowl.ready().unwrap() - sphere) / size;
+        let (condensed, gas): (Vec<CurvePoint>, Vec<CurvePoint>) = (10..states.len())
+            .map(|i| {
+                let (t, u) = (temperatures[i], states[i].observable);
+                let gained =
+                    entropy_from_energy(&states[..=i], Variable::LogTemperature, Rule::Trapezoid);
+                let gained = gained.unwrap().ready().unwrap().difference;
+                let point = |value: f64, std_error: f64| CurvePoint {
+                    temperature: t,
+                    value: Estimate {
+                        value,
+                        std_error,
+                        n_eff: u.n_eff,
+                    },
+                };
+                let depth = u.value - 1.0 - t * (cold + gained.value);
+                // The energy here is in what was gained, too, and goes out but for its share of the integral.
+                let rest = gained.std_error.powi(2) - (u.std_error / t).powi(2);
+                (point(depth, t * rest.max(0.0).sqrt()), point(0.0, 0.0))
+            })
+            .unzip();
+        estimate(crossing(&condensed, &gas))
+    };
+    // What is of first order in the step goes with two of them.
+    let (coarse, fine) = (transition(0.004, 1), transition(0.002, 2));
+    let found = Estimate {
+        value: 2.0 * fine.value - coarse.value,
+        std_error: (2.0 * fine.std_error).hypot(coarse.std_error),
+        n_eff: fine.n_eff,
+    };
+    let truth = exact_transition(system, d);
+    println!("transition at {found} ({coarse}, {fine}), exactly {truth:.4}");
+    assert!(
+        (truth - system.transition().temperature).abs() < 0.02,
+        "{truth}"
+    );
+    assert!(found.z_score(truth).unwrap().abs() < 3.0, "{found} {truth}");
+    assert!(found.std_error < 0.04, "{found}");
 }
 
 #[test]

@@ -1,11 +1,12 @@
 //! Order parameters against their laws, and the classifier on systems whose phase is known.
 
+use thermograd::equilibrium::{Truncation, correlated_mean};
 use thermograd::phase_transition::{
     Classification, Conditions, Criterion, EnergyScale, Evidence, Overlap, Phase, PhaseConfig,
     Witness, classify, energy_fraction, heat_capacity, long_overlap, mean_resultant_length,
     overlap, overlap_at_lag, participation_ratio, replica_overlap, step_alignment,
 };
-use thermograd::systems::{PSpin, PSpinSgd, Random, SaddleToSaddle, Start};
+use thermograd::systems::{CurieWeissSampler, PSpin, PSpinSgd, Random, SaddleToSaddle, Start};
 use thermograd::{Error, Estimate, Reading, Reason};
 
 fn vectors(
@@ -303,6 +304,45 @@ fn p_spin_phases_are_named() {
     hot.transition_temperature = Some(exact(1.0221 / 1000.0));
     assert_eq!(label(&hot).phase, Phase::Gas);
     assert!(!label(&hot).metastability_not_excluded);
+}
+
+/// A magnet of 1000 spins on both sides of its Curie point: the overlap of two moments is the product of
+/// their magnetisations.
+#[test]
+fn a_magnet_is_condensed_below_its_curie_point_and_a_gas_above() {
+    let (sites, lag) = (1000, 20);
+    let size = sites as f64;
+    for (temperature, expected) in [
+        (0.5, Phase::Condensed),
+        (0.8, Phase::Condensed),
+        (1.5, Phase::Gas),
+    ] {
+        let mut magnet = CurieWeissSampler::new(sites, temperature, 3).unwrap();
+        (0..200).for_each(|_| magnet.step());
+        let (energies, moments): (Vec<f64>, Vec<f64>) = (0..4000)
+            .map(|_| {
+                magnet.step();
+                (magnet.energy() / size, magnet.magnetization() / size)
+            })
+            .unzip();
+        let overlaps: Vec<f64> = moments.windows(lag + 1).map(|m| m[0] * m[lag]).collect();
+        let mean = |series: &[f64]| {
+            let mean = correlated_mean(series, Truncation::default()).unwrap();
+            *mean.ready().unwrap()
+        };
+        let (energy, overlap) = (mean(&energies), mean(&overlaps));
+        let mut evidence = Evidence::default();
+        evidence.effective_samples = Some(energy.n_eff);
+        evidence.energy_drift = Some(slope(&energies));
+        evidence.overlap_drift = Some(slope(&overlaps));
+        evidence.energy = Some(energy);
+        evidence.gas_energy = Some(exact(-0.5 / size));
+        evidence.best_energy = Some(exact(-0.5));
+        evidence.long_overlap = Some(Overlap::new(overlap, (size * overlap.n_eff).sqrt().recip()));
+        evidence.temperature = Some(exact(temperature));
+        let found = label(&evidence);
+        assert_eq!(found.phase, expected, "{temperature}: {found:?}");
+    }
 }
 
 #[test]
