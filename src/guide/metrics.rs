@@ -46,7 +46,7 @@
 //! | reading | symbol | unit | of | needs | formula | source | it lies when |
 //! |---|---|---|---|---|---|---|---|
 //! | [`edge_ratio`](crate::temperature::edge_ratio) | e |  | any | η, 3 steps | e = 1 − T_midpoint/T_kinetic | derived here | an average by motion: the stiffest direction is nearer to the edge; a drift lowers it |
-//! | [`update_ratio`](crate::motion::update_ratio) | \|Δ\|/\|w\| |  | any | 2 steps | √(⟨\|Δ\|²⟩/⟨\|w\|²⟩) | 2305.17212 | steps undo each other: they are as long as those that lead somewhere; a group starts at zero |
+//! | [`update_ratio`](crate::motion::update_ratio) | \|Δ\|/\|w\| |  | any | 2 steps | √(⟨\|Δ\|²⟩/⟨\|w\|²⟩) | √(2ηλ) of a gas: 2006.08419 | steps that undo each other are as long as those that lead somewhere; large at first where weights start at zero |
 //! | [`step_alignment`](crate::motion::alignment) | ρ₁ |  | any | 3 steps | ⟨Δ·Δ₋₁⟩/⟨\|Δ\|²⟩ | a correlation | the learning rate changes much within the window; under momentum a gas has μ, not 0 |
 //! | [`rotation`](crate::pressure::rotation) | 1-cos |  | any | 2 steps | ⟨1 − cos⟩ | 2006.08419, 2305.17212 | measured on the probe where a group is larger than that |
 //! | [`signal_to_noise`](crate::temperature::signal_to_noise) | SNR |  | any | g₂ | ⟨g·g₂⟩/⟨\|g−g₂\|²/2⟩ | 1812.06162 | batch statistics differ with the batch size; may be negative within its error |
