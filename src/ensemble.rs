@@ -293,7 +293,8 @@ impl Ensemble {
         rest
     }
 
-    /// Counts, then sums, flat: ready for storage or for a sum over windows.
+    /// Counts, then sums, flat: ready for a sum over windows. A later version may have more of them: where their
+    /// number is needed, it is `2 * Moment::ALL.len()`, and what is stored for long had better go through serde.
     pub fn to_array(&self) -> [f64; 2 * COUNT] {
         let mut flat = [0.0; 2 * COUNT];
         flat[..COUNT].copy_from_slice(&self.counts);

@@ -80,7 +80,8 @@ macro_rules! sums {
             pub const FIELDS: [&'static str; [$(stringify!($field)),*].len()] =
                 [$(stringify!($field)),*];
 
-            /// All fields flat, ready for an all-reduce by addition.
+            /// All fields flat, ready for an all-reduce by addition. A later version may have more of them: where
+            /// their number is needed, it is `Sums::FIELDS.len()`.
             pub const fn to_array(&self) -> [f64; Self::FIELDS.len()] {
                 [$(self.$field),*]
             }

@@ -120,14 +120,12 @@ pub(crate) fn controllers(source: &mut Source) {
         }),
     };
     let Some(schedule) = schedule else { return };
-    let start = HyperParameters {
-        learning_rate: if source.chance(2) {
-            low
-        } else {
-            source.positive()
-        },
-        batch_size: source.count(500),
+    let learning_rate = if source.chance(2) {
+        low
+    } else {
+        source.positive()
     };
+    let start = HyperParameters::new(learning_rate, source.count(500));
     let Some(controller) = made(Controller::new(schedule, bounds, start)) else {
         return;
     };
@@ -157,10 +155,7 @@ pub(crate) fn controllers(source: &mut Source) {
         sound(&controller.step(&signals));
         sound(&controller.current());
         if source.chance(16) {
-            let current = HyperParameters {
-                learning_rate: source.positive(),
-                batch_size: source.count(500),
-            };
+            let current = HyperParameters::new(source.positive(), source.count(500));
             answer(controller.set_current(current));
         }
     }

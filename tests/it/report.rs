@@ -87,18 +87,6 @@ fn the_catalogue_is_in_order() {
     assert!(CATALOGUE.iter().any(|m| m.scope() == Scope::Model));
 }
 
-/// The tables that people read name every metric.
-#[test]
-fn the_tables_are_complete() {
-    let readme = include_str!("../../README.md");
-    let essay = include_str!("../../src/lib.rs");
-    for metric in CATALOGUE {
-        let name = format!("`{}`", metric.name());
-        assert!(readme.contains(&name), "README: {name}");
-        assert!(essay.contains(&name), "lib.rs: {name}");
-    }
-}
-
 #[test]
 fn remarks_say_what_is_amiss() {
     let remarks = |symmetry, along, mean| {
