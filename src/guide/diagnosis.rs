@@ -118,13 +118,19 @@
 //! ```
 //!
 //! The phase needs to be told one number that nobody else knows, the
-//! [loss of a network that guesses](crate::phase_transition::MonitorConfig::gas_energy): ln 10 for ten
-//! classes. Where learning rates are scanned, the whole picture appears at once. Below, the digits network
-//! from ordered to divergent:
+//! [loss at random weights](crate::phase_transition::MonitorConfig::gas_energy), about ln 10 for ten classes.
+//! Where learning rates are scanned, the whole picture appears at once. The digits network,
+//! from convergence through a chaotic equilibrium to divergence:
 //!
 //! ```sh
 //! cargo run --release --example phase_diagram -- --plots plots
 //! ```
+//!
+#![doc = include_str!("pictures/diagnosis_phases.svg")]
+//!
+//! Left of the first line a lower rate gains nothing any more. Between the lines noise holds the loss up, and cooling
+//! brings it down. Right of the second the network is worse than guessing, whatever the rate, and every step undoes the
+//! one before: `step_alignment` is near −0.7.
 //!
 //! # Which batch size?
 //! *Readings:* `gradient_noise_scale`, under Adam `critical_batch_size`; `temperature_noise`.

@@ -114,6 +114,15 @@
 //! missing. `println!("{:#}", observer.report())` lists those with the reason. The meaning of every
 //! name is in [`metrics`](super::metrics).
 //!
+//! On a network nothing is known beforehand, and two instruments are all the more welcome. The hidden layer of a
+//! network on handwritten digits, in windows of a fiftieth of the run:
+//!
+//! ```sh
+//! cargo run --release --example digits -- --plots plots
+//! ```
+//!
+#![doc = include_str!("pictures/first_steps_temperature.svg")]
+//!
 //! # Ready, pending, undefined
 //! A reading is a number with an error bar, or says why there is none. It is never NaN, and never a
 //! number that was computed from an input you did not give:

@@ -107,11 +107,12 @@ pub fn overlap(first: &[f64], second: &[f64]) -> Result<Reading<f64>, Error> {
 /// Mean overlap of snapshots this many apart, `⟨ŵ(t)·ŵ(t + lag)⟩`.
 ///
 /// ```
-/// use thermograd::phase_transition::overlap_at_lag;
-/// // A quarter turn at each step: 0 one step apart, −1 two steps apart.
-/// let turning: Vec<[f64; 2]> = (0..400).map(|i| [[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0], [0.0, -1.0]][i % 4]).collect();
-/// let at = |lag| overlap_at_lag(&turning, lag).map(|q| q.ready().unwrap().estimate.value);
-/// assert_eq!((at(1)?, at(2)?), (0.0, -1.0));
+/// use thermograd::{phase_transition::overlap_at_lag, systems::Random};
+/// // (1, ±1), each sign anew: 1 for equal signs and 0 for others.
+/// let mut random = Random::new(1);
+/// let snapshots: Vec<[f64; 2]> = (0..1000).map(|_| [1.0, random.normal().signum()]).collect();
+/// let q = *overlap_at_lag(&snapshots, 3)?.ready().unwrap();
+/// assert!(q.estimate.z_score(0.5).unwrap().abs() < 4.0);
 /// # Ok::<(), thermograd::Error>(())
 /// ```
 ///
@@ -441,12 +442,17 @@ pub fn participation_ratio<S: AsRef<[f64]>>(snapshots: &[S]) -> Result<Reading<E
 /// Mean cosine between successive steps of a trajectory of consecutive weights.
 ///
 /// ```
-/// use thermograd::phase_transition::step_alignment;
-/// // Along the sides of a square, and along a line.
-/// let square: Vec<[f64; 2]> = (0..400).map(|i| [[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0]][i % 4]).collect();
-/// let line: Vec<[f64; 2]> = (0..400).map(|i| [f64::from(i), 0.0]).collect();
-/// assert_eq!(step_alignment(&square)?.ready().unwrap().value, 0.0);
-/// assert_eq!(step_alignment(&line)?.ready().unwrap().value, 1.0);
+/// use thermograd::{phase_transition::step_alignment, systems::Random};
+/// // Steps (1, ±1), each sign anew: 1 for equal signs and 0 for others.
+/// let (mut random, mut height) = (Random::new(1), 0.0);
+/// let walk: Vec<[f64; 2]> = (0..1000)
+///     .map(|i| {
+///         height += random.normal().signum();
+///         [f64::from(i), height]
+///     })
+///     .collect();
+/// let cosine = *step_alignment(&walk)?.ready().unwrap();
+/// assert!(cosine.z_score(0.5).unwrap().abs() < 4.0);
 /// # Ok::<(), thermograd::Error>(())
 /// ```
 ///

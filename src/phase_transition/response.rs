@@ -147,9 +147,10 @@ pub fn binder_cumulant(order_parameter: &[f64]) -> Result<Reading<Estimate>, Err
 ///
 /// ```
 /// use thermograd::phase_transition::vector_binder_cumulant;
-/// // Two components of fixed length: 1 − 1/(1 + 2/2).
-/// let u = vector_binder_cumulant(&[3.0; 400], 2)?;
-/// assert!((u.ready().unwrap().value - 0.5).abs() < 1e-12);
+/// // |m| is 1 or 2 by turns, of two components: 1 − (17/2) / (2 (5/2)²).
+/// let m: Vec<f64> = (0..400).map(|t| if t % 2 == 0 { 1.0 } else { 2.0 }).collect();
+/// let u = vector_binder_cumulant(&m, 2)?;
+/// assert!((u.ready().unwrap().value - (1.0 - 8.5 / 12.5)).abs() < 1e-3);
 /// # Ok::<(), thermograd::Error>(())
 /// ```
 ///
