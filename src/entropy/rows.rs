@@ -46,6 +46,9 @@ const TILE: usize = 64 * LEAF;
 const ABREAST: usize = 4;
 /// Rows on the left whose leaves stay in cache.
 const GROUP: usize = 96;
+/// Groups that threads work on at a time: bounds what is held beside the matrix.
+#[cfg(feature = "rayon")]
+const MOST_ROOMS: usize = 16;
 /// Side of the squares in which a matrix is written.
 const SQUARE: usize = 8;
 /// Parameters compared in all below which threads cost more than they bring.
@@ -215,17 +218,19 @@ pub(super) fn each_against_earlier(
     #[cfg(feature = "rayon")]
     let wave = match rayon::current_num_threads() {
         0 | 1 => 1,
-        // A group costs the more the later it is: a slow thread is waited for no longer than one.
-        threads => 2 * threads,
+        _ => MOST_ROOMS,
     };
     #[cfg(not(feature = "rayon"))]
     let wave = 1;
-    let mut rooms: Vec<Room> = (0..wave).map(|_| Room::default()).collect();
+    let mut rooms = Vec::new();
+    rooms.resize_with(wave.min(groups.len()), Room::default);
     for wave in groups.chunks(wave) {
         #[cfg(feature = "rayon")]
         if wave.len() > 1 {
             use rayon::prelude::*;
-            wave.par_iter().zip(&mut rooms).for_each(of);
+            // The later a group the more it costs: no thread takes two at once.
+            let work = wave.par_iter().zip(&mut rooms).with_max_len(1);
+            work.for_each(of);
         } else {
             wave.iter().zip(&mut rooms).for_each(of);
         }

@@ -372,3 +372,30 @@ const NOTHING: (f64, f64) = (f64::INFINITY, f64::NEG_INFINITY);
 fn index(position: f64) -> usize {
     position as usize
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::phase_transition::change_point::{
+        Cost, PeltConfig, Penalty, optimal_partitioning, pelt,
+    };
+    use crate::random::Random;
+
+    /// Long enough for more starts than lanes.
+    #[test]
+    fn long_series_have_the_segmentation_of_the_full_programme() -> Result<(), crate::Error> {
+        let mut random = Random::new(4);
+        for (least, every) in [(1, 700), (2, 60), (5, 2000), (40, 300)] {
+            let series: Vec<f64> = (0..1200)
+                .map(|t| random.normal() + 1.5 * f64::from(u8::from(t / every % 2 == 1)))
+                .collect();
+            for penalty in [Penalty::Given(4.0), Penalty::Bic, Penalty::Mbic] {
+                let config = PeltConfig::new(Cost::Mean)
+                    .penalty(penalty)
+                    .min_segment(least);
+                let full = optimal_partitioning(&series, &config)?;
+                assert_eq!(pelt(&series, &config)?, full, "{least} {every} {penalty:?}");
+            }
+        }
+        Ok(())
+    }
+}
