@@ -27,12 +27,14 @@ mod equilibrium;
 mod events;
 #[cfg(feature = "statistics")]
 mod flatness;
+mod formulas;
 #[cfg(feature = "statistics")]
 mod free_energy;
 mod gas;
 mod invariance;
 #[cfg(feature = "statistics")]
 mod law;
+mod moments;
 mod noise;
 mod optimizers;
 #[cfg(feature = "statistics")]
