@@ -15,6 +15,8 @@ mod cooling;
 mod correlation;
 #[cfg(feature = "statistics")]
 mod curvature;
+#[cfg(feature = "statistics")]
+mod diagram;
 mod digits;
 mod door;
 #[cfg(feature = "statistics")]
