@@ -278,7 +278,8 @@ pub(crate) fn mean_of(series: &[f64]) -> Reading {
     }
     let mean = series.iter().sum::<f64>() / n;
     let spread = series.iter().map(|x| (x - mean) * (x - mean)).sum::<f64>();
-    if spread.sqrt() <= 8.0 * f64::EPSILON * mean.abs() * n.sqrt() {
+    // Each of the n additions rounds.
+    if spread.sqrt() <= n * f64::EPSILON * mean.abs() * n.sqrt() {
         return Reading::Ready(Estimate {
             value: mean,
             std_error: 0.0,
@@ -519,6 +520,88 @@ mod tests {
             n_eff: 96.0,
         };
         assert_eq!(square(&blocks(&[0.5; 96])), Reading::Ready(exact));
+    }
+
+    /// Merged at 128 steps there are 64 blocks, the fewest that will do.
+    #[test]
+    fn the_fewest_blocks() {
+        assert!(square(&blocks(&autoregression(0.0, 128))).ready().is_some());
+        let mut window = Blocks::new();
+        for (i, loss) in autoregression(0.0, 200).into_iter().enumerate() {
+            let mut step = Ensemble::default();
+            step.add(Moment::Dof, 1.0);
+            if i < 100 {
+                step.add(Moment::Loss, loss);
+            }
+            window.push(&step);
+        }
+        // A hundred values, but in 50 blocks.
+        let pending = Reading::Pending {
+            seen: 100,
+            needed: 101,
+        };
+        assert_eq!(square(&window), pending);
+    }
+
+    /// Blocks that do not know the inputs of a formula are no blocks to it.
+    #[test]
+    fn a_gap_in_what_is_known() {
+        let losses = autoregression(0.3, 160);
+        let mut window = Blocks::new();
+        let mut push = |loss: Option<f64>| {
+            let mut step = Ensemble::default();
+            step.add(Moment::Dof, 1.0);
+            if let Some(loss) = loss {
+                step.add(Moment::Loss, loss);
+            }
+            window.push(&step);
+        };
+        losses[..80].iter().for_each(|&loss| push(Some(loss)));
+        (0..40).for_each(|_| push(None));
+        losses[80..].iter().for_each(|&loss| push(Some(loss)));
+        let without = *square(&blocks(&losses)).ready().unwrap();
+        let Estimate {
+            value,
+            std_error,
+            n_eff,
+        } = without;
+        assert_reads(&square(&window), value, std_error, n_eff);
+    }
+
+    /// Sums of equal numbers scatter by rounding, which is no error.
+    #[test]
+    fn rounding_is_no_error() {
+        for len in [96, 127, 201, 1001] {
+            for loss in [0.1, 1.0 / 3.0, 1e9 / 7.0, 1e-9 / 7.0] {
+                let reading = square(&blocks(&vec![loss; len]));
+                let estimate = reading.ready().unwrap();
+                assert_eq!(estimate.std_error, 0.0, "{len} {loss}");
+                let reading = mean_of(&vec![loss; len.min(FULL - 1)]);
+                assert_eq!(reading.ready().unwrap().std_error, 0.0, "{len} {loss}");
+            }
+        }
+        // Nor is a scatter of a few parts in 1e9 rounding.
+        let loss = |i: usize| 1e9 + f64::from(u8::from(i % 4 < 2));
+        let losses: Vec<f64> = (0..100).map(loss).collect();
+        assert!(square(&blocks(&losses)).ready().unwrap().std_error > 0.0);
+        assert!(mean_of(&losses).ready().unwrap().std_error > 0.0);
+    }
+
+    /// Sample steps that agree say nothing about how many steps carry the error: the blocks do.
+    #[test]
+    fn sample_steps_without_scatter() {
+        let loss = |i: u32| match i % 8 {
+            0 | 2 => 3.0,
+            4 | 6 => 1.0,
+            _ => 2.0,
+        };
+        let losses: Vec<f64> = (0..200).map(loss).collect();
+        let formula = |e: &Ensemble| e.mean(Moment::Loss);
+        let window = blocks(&losses);
+        let reading = window.estimate(formula, |e| e.count(Moment::Loss));
+        let estimate = *reading.unwrap().ready().unwrap();
+        assert!(estimate.std_error > 0.0);
+        assert!((16.0..=100.0).contains(&estimate.n_eff), "{estimate:?}");
     }
 
     #[test]

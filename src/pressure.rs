@@ -586,12 +586,12 @@ mod tests {
         let measured = |fourth: f64| {
             let mut e = Ensemble::default();
             e.add(Moment::RadiusFourth, fourth);
-            e.add(Moment::NormSquared, 6.0);
+            e.add(Moment::NormSquared, 13.5);
             e.add(Moment::RelaxationRate, 0.125);
             Settling::measured(&e)
         };
-        // r² = 6 for r*² = 4: r⁴/r*⁴ = 9/4, ln 25 relaxation times from 5 %.
-        let settling = measured(16.0).unwrap();
+        // r² = 27/2 for r*² = 9: r⁴/r*⁴ = 9/4, ln 25 relaxation times from 5 %.
+        let settling = measured(81.0).unwrap();
         assert!((settling.deviation - 1.25).abs() < 1e-12);
         assert_eq!(settling.relaxation_steps, 8.0);
         assert!((settling.remaining_steps - 8.0 * 25_f64.ln()).abs() < 1e-9);

@@ -5,7 +5,7 @@ use std::num::NonZeroU64;
 use thermograd::engine::{
     Basis, BathState, EquationOfState, Ledger, Path, StatePoint, excess_heat,
 };
-use thermograd::equilibrium::VerdictConfig;
+use thermograd::equilibrium::{Direction, Verdict, VerdictConfig};
 use thermograd::systems::Random;
 use thermograd::{
     Config, Ensemble, Error, Estimate, Groups, Moment, Observer, Optimizer, Reading, Reason, Step,
@@ -137,6 +137,11 @@ fn what_few_states_tell() {
         one.heat_capacity,
         Reading::Undefined(Reason::Missing(_))
     ));
+    let one = fit(&[StatePoint::new(exact(6.0), exact(1.0), exact(2.0))]);
+    assert_eq!(
+        (one.gas_constant.value, one.gas_constant.std_error),
+        (3.0, 0.0)
+    );
     let one = fit(&three(1.0, 1.0)[..1]);
     assert_eq!(one.heat_capacity, Reading::Pending { seen: 1, needed: 2 });
     assert_eq!(
@@ -154,6 +159,28 @@ fn what_few_states_tell() {
     ));
 }
 
+#[test]
+fn slopes_of_energy() {
+    let law = |points: &[(f64, f64)]| {
+        let state = |&(t, u)| StatePoint::new(exact(t), exact(1.0), exact(t)).energy(exact(u));
+        fit(&points.iter().map(state).collect::<Vec<_>>()).heat_capacity
+    };
+    // Mean square residual 9/20 on two degrees of freedom, spread 5/4.
+    let four = law(&[(1.0, 0.0), (2.0, 1.0), (3.0, 1.0), (4.0, 4.0)]);
+    let four = four.ready().unwrap();
+    assert_close("C", four.value, 1.2);
+    assert_close("its error", four.std_error, 0.18_f64.sqrt());
+    // Temperatures apart by their own size, however small, and equal ones.
+    let cold = law(&[(1e-20, 0.0), (2e-20, 3e-20)]);
+    assert_close("C", cold.ready().unwrap().value, 3.0);
+    for equal in [[(1.0, 0.0), (1.0, 1.0)], [(1e9, 0.0), (1e9 + 1.0, 1.0)]] {
+        assert!(matches!(
+            law(&equal),
+            Reading::Undefined(Reason::Degenerate(_))
+        ));
+    }
+}
+
 /// R = 2, C_V = 3, S = 1 + 3 ln T + 2 ln V.
 fn ideal() -> EquationOfState {
     let state = |p, v, t: f64| StatePoint::new(exact(p), exact(v), exact(t)).energy(exact(3.0 * t));
@@ -169,14 +196,14 @@ fn ideal() -> EquationOfState {
 fn curves_of_an_ideal_gas() {
     let law = ideal();
     assert_close("S0", *law.entropy_constant.ready().unwrap(), 1.0);
-    let isotherm = law.isotherm(2.0, (1.0, 4.0), 3).unwrap();
+    let isotherm = law.isotherm(3.0, (0.5, 2.0), 3).unwrap();
     let isochore = law.isochore(4.0, (1.0, 4.0), 3).unwrap();
     let isobar = law.isobar(0.5, (1.0, 4.0), 3).unwrap();
     let (isochore, isobar) = (isochore.ready().unwrap(), isobar.ready().unwrap());
     assert_eq!([isotherm.len(), isochore.len(), isobar.len()], [3; 3]);
     for (i, x) in [1.0, 2.0, 4.0_f64].into_iter().enumerate() {
-        assert_close("V", isotherm[i].0, x);
-        assert_close("p", isotherm[i].1, 4.0 / x);
+        assert_close("V", isotherm[i].0, 0.5 * x);
+        assert_close("p", isotherm[i].1, 12.0 / x);
         assert_close("T", isochore[i].1, x);
         assert_close("S", isochore[i].0, 1.0 + 3.0 * x.ln() + 2.0 * 4.0_f64.ln());
         // V = RT/p = 4T
@@ -206,7 +233,7 @@ fn curves_of_an_ideal_gas() {
 #[test]
 fn adiabats_with_and_without_heat_capacity() {
     let mut law = ideal();
-    let vertical = [(1.0, 2.0), (1.0, 1.0), (1.0, 0.5)];
+    let vertical = [(2.0, 2.0), (2.0, 1.0), (2.0, 0.5)];
     for (value, error, stiff) in [
         (3.0, 0.0, false),
         (3.0, 1.4, false),
@@ -217,13 +244,13 @@ fn adiabats_with_and_without_heat_capacity() {
         (-3.0, 2.0, true),
     ] {
         law.heat_capacity = Reading::Ready(with_error(value, error));
-        let points = law.adiabat((1.0, 2.0), 4.0, 3).unwrap();
+        let points = law.adiabat((2.0, 2.0), 8.0, 3).unwrap();
         for (i, (v, p)) in points.into_iter().enumerate() {
-            let volume = [1.0, 2.0, 4.0][i];
+            let volume = [2.0, 4.0, 8.0][i];
             let expected = if stiff {
                 vertical[i]
             } else {
-                (volume, 2.0 / f64::powf(volume, 5.0 / 3.0))
+                (volume, 2.0 * f64::powf(2.0 / volume, 5.0 / 3.0))
             };
             assert_close("V", v, expected.0);
             assert_close("p", p, expected.1);
@@ -274,6 +301,10 @@ fn efficiency_of_a_rectangle() {
     ));
     let nothing = path.expansion_work(1..=1).unwrap();
     assert_eq!(nothing.ready().unwrap().value.value, 0.0);
+    // From a state to itself its energy cancels, and so does its error.
+    let nothing = path.heat_by_first_law(1..=1).unwrap();
+    let nothing = nothing.ready().unwrap().value;
+    assert_eq!((nothing.value, nothing.std_error), (0.0, 0.0));
     #[expect(clippy::reversed_empty_ranges, reason = "what is to be refused")]
     let backwards = 2..=1;
     assert!(matches!(
@@ -283,6 +314,56 @@ fn efficiency_of_a_rectangle() {
     states[2].basis = Basis::Unknown;
     let work = Path::new(states).unwrap().work();
     assert_eq!(work.ready().unwrap().basis, Basis::Unknown);
+}
+
+#[test]
+fn ratios_out_of_range() {
+    let state = |v, p, u| StatePoint::new(exact(p), exact(v), exact(1.0)).energy(exact(u));
+    let states = vec![
+        state(1.0, 1e70, 0.0),
+        state(1.0, 1e70, 1e-200),
+        state(1e70, 1e70, 0.0),
+    ];
+    let mut down = states.clone();
+    down.push(state(1e70, 1.0, 0.0));
+    assert!(matches!(
+        Path::new(down).unwrap().efficiency(0..=1),
+        Ok(Reading::Undefined(Reason::Degenerate(_)))
+    ));
+}
+
+#[test]
+fn verdicts_as_a_basis() {
+    let evidence = Vec::new;
+    for (verdict, basis) in [
+        (
+            Verdict::Equilibrium {
+                n_eff: 50.0,
+                evidence: evidence(),
+            },
+            Basis::Stationary,
+        ),
+        (
+            Verdict::OutOfEquilibrium {
+                observable: "radius".to_owned(),
+                direction: Direction::Rising,
+                rate: exact(1.0),
+                sigmas: 9.0,
+                evidence: evidence(),
+            },
+            Basis::Transient,
+        ),
+        (
+            Verdict::InsufficientData {
+                more_steps: 5,
+                observable: "radius".to_owned(),
+                evidence: evidence(),
+            },
+            Basis::Unknown,
+        ),
+    ] {
+        assert_eq!(Basis::from(&verdict), basis);
+    }
 }
 
 #[test]
@@ -332,7 +413,7 @@ fn states_are_read_off_an_observer() {
         for i in 0..300 {
             let mut draw = || [w[0] + random.normal(), w[1] + random.normal()];
             let (g, h) = (draw(), draw());
-            let decay = 0.5 + change * f64::from(i % 2);
+            let decay = 0.5 + change * f64::from(i % 3);
             let step = Step::new(1.0 + 0.1 * g[0])
                 .learning_rate(0.1)
                 .weight_decay(decay);
@@ -371,5 +452,26 @@ fn states_are_read_off_an_observer() {
     assert_eq!(read(false, 0.0).0.pressure, exact);
     let (state, pressure) = read(true, 0.25);
     assert_eq!(state.pressure, pressure);
-    assert_close("p", pressure.value, 0.625);
+    assert_close("p", pressure.value, 0.75);
+    assert!(pressure.std_error > 0.0);
+}
+
+/// No decay, no pressure: nothing else takes its place.
+#[test]
+fn states_without_a_decay_are_undefined() {
+    let mut groups = Groups::new();
+    let group = groups.add("all", Symmetry::Generic);
+    let mut observer = Observer::new(groups).unwrap();
+    let mut random = Random::new(1);
+    for _ in 0..300 {
+        let mut draw = || [random.normal(), random.normal()];
+        let (w, g) = (draw(), draw());
+        let step = Step::new(1.0).learning_rate(0.1);
+        observer.observe(&step, &slices(group, &w, &g)).unwrap();
+    }
+    let verdict = observer.verdict(&VerdictConfig::default()).unwrap();
+    assert_eq!(
+        StatePoint::read(&observer, group, &verdict).unwrap(),
+        Reading::Undefined(Reason::Missing("the weight decay"))
+    );
 }
