@@ -5,8 +5,8 @@ use thermograd::noise::{
 };
 use thermograd::pressure::{self, Bath};
 use thermograd::{
-    Ensemble, Error, Estimate, Moment as M, Optimizer, Protocol, Reading, Reason, Step, energy,
-    motion, temperature,
+    Ensemble, Error, Estimate, Metric, Moment as M, Optimizer, Protocol, Reading, Reason, Step,
+    energy, motion, temperature,
 };
 
 fn with(moments: &[(M, f64)]) -> Ensemble {
@@ -191,6 +191,25 @@ fn rules_without_rounding_and_without_motion() {
         thermograd::Symmetry::Generic,
     );
     assert_close("heat", e.mean(M::CalorimetricHeat).unwrap(), 1.0 / 3.0);
+}
+
+#[test]
+fn a_metric_says_what_it_was_told() {
+    let metric = Metric::new("rms", &[M::GradientNormSquared], |e| {
+        Some(e.mean(M::GradientNormSquared)?.sqrt())
+    });
+    assert_eq!((metric.symbol_str(), metric.unit_str()), ("", ""));
+    let metric = metric.symbol("|g|").unit("loss/weight");
+    assert_eq!(
+        (metric.symbol_str(), metric.unit_str()),
+        ("|g|", "loss/weight")
+    );
+    assert_eq!(
+        metric.value(&with(&[(M::GradientNormSquared, 9.0)])),
+        Some(3.0)
+    );
+    assert_eq!(metric.value(&with(&[(M::GradientNormSquared, -9.0)])), None);
+    assert_eq!(metric.value(&with(&[])), None);
 }
 
 /// |w|² tr Σ = 18 on two degrees of freedom.

@@ -515,6 +515,16 @@ fn tensors_that_were_not_given() {
         &e,
         &[M::LogRate, M::LogDecay, M::NoiseHeat, M::MechanicalPressure],
     );
+    let e = of(plain(), Some(plain().learning_rate(0.0)), &sums());
+    assert_absent(
+        &e,
+        &[
+            M::UpdateHeat,
+            M::DecayNormSquared,
+            M::UpdateVirial,
+            M::KineticHeat,
+        ],
+    );
 }
 
 #[test]

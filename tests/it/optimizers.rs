@@ -754,6 +754,50 @@ fn reasons_name_the_rule() {
     }
 }
 
+/// What else was missing is said where the rule is no reason.
+#[test]
+fn reasons_beside_the_rule() {
+    let read = |steps: usize, step: Step, gradient: f64, metric: &str| {
+        let (mut observer, group) = one_group(Symmetry::Generic);
+        for i in 0..steps {
+            let w = [1.0 + i as f64, 2.0];
+            observer
+                .observe(&step, &slices(group, &w, &[gradient, 0.0]))
+                .unwrap();
+        }
+        observer.read(group, metric).unwrap()
+    };
+    let plain = Step::new(0.5).learning_rate(0.1);
+    let missing = Reading::Undefined(Reason::Missing("a second gradient"));
+    assert_eq!(read(32, plain, 1.0, "temperature_noise"), missing);
+    // The first steps may still bring it.
+    let pending = Reading::Pending {
+        seen: 0,
+        needed: 96,
+    };
+    assert_eq!(read(31, plain, 1.0, "temperature_noise"), pending);
+    assert_eq!(read(1, plain, 1.0, "temperature_noise"), pending);
+    let other = plain.optimizer(Optimizer::Preconditioned {
+        momentum: 0.5,
+        dampening: 0.0,
+    });
+    let missing = Reading::Undefined(Reason::Missing("the preconditioner"));
+    assert_eq!(read(40, other, 1.0, "temperature_kinetic"), missing);
+    // Nesterov's rule is the reason with a decay and without.
+    let nesterov = plain.optimizer(Optimizer::Nesterov { momentum: 0.5 });
+    for step in [nesterov, nesterov.weight_decay(0.1)] {
+        assert!(matches!(
+            read(40, step, 1.0, "temperature_midpoint"),
+            Reading::Undefined(Reason::Optimizer(_))
+        ));
+    }
+    // A gradient of zero was given, and has no direction.
+    assert!(matches!(
+        read(40, plain, 0.0, "virial_ratio"),
+        Reading::Undefined(Reason::Degenerate(_))
+    ));
+}
+
 #[test]
 fn nonsense_is_refused() {
     let adam = |beta1: f64, beta2: f64, epsilon: f64| {
