@@ -278,7 +278,8 @@ pub(crate) fn mean_of(series: &[f64]) -> Reading {
     }
     let mean = series.iter().sum::<f64>() / n;
     let spread = series.iter().map(|x| (x - mean) * (x - mean)).sum::<f64>();
-    if spread.sqrt() <= 8.0 * f64::EPSILON * mean.abs() * n.sqrt() {
+    // Each of the n additions rounds.
+    if spread.sqrt() <= n * f64::EPSILON * mean.abs() * n.sqrt() {
         return Reading::Ready(Estimate {
             value: mean,
             std_error: 0.0,
@@ -378,4 +379,296 @@ fn inefficiency(series: &[f64], mean: f64, spread: f64) -> (f64, f64) {
         sequence.max(0.5 * (sequence + autoregression)),
         raw.max(autoregression),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Blocks, FULL, MeanSeries, mean_of};
+    use crate::{Ensemble, Estimate, Moment, Reading, Step, Sums, Symmetry};
+
+    /// yₜ = ρyₜ₋₁ + u about 2, with u uniform on ±1/2 from a congruential generator.
+    fn autoregression(rho: f64, len: usize) -> Vec<f64> {
+        let mut state = 1_u64;
+        let mut y = 0.0;
+        let mut next = || {
+            state = (state * 1_103_515_245 + 12_345) % (1 << 31);
+            y = rho * y + (state as f64 / (1_u64 << 31) as f64 - 0.5);
+            2.0 + y
+        };
+        (0..len).map(|_| next()).collect()
+    }
+
+    fn blocks(losses: &[f64]) -> Blocks {
+        let mut blocks = Blocks::new();
+        for &loss in losses {
+            let mut step = Ensemble::default();
+            let facts = Step::new(loss);
+            step.push(&facts, None, &Sums::default(), Symmetry::Generic);
+            blocks.push(&step);
+        }
+        blocks
+    }
+
+    /// ⟨L⟩², a formula that is not linear.
+    fn square(blocks: &Blocks) -> Reading {
+        let formula = |e: &Ensemble| e.mean(Moment::Loss).map(|loss| loss * loss);
+        blocks.estimate(formula, |e| e.count(Moment::Loss)).unwrap()
+    }
+
+    fn assert_reads(reading: &Reading, value: f64, std_error: f64, n_eff: f64) {
+        let Some(&Estimate {
+            value: v,
+            std_error: s,
+            n_eff: n,
+        }) = reading.ready()
+        else {
+            panic!("{reading:?}");
+        };
+        for (got, expected) in [(v, value), (s, std_error), (n, n_eff)] {
+            assert!((got / expected - 1.0).abs() < 1e-9, "{got} {expected}");
+        }
+    }
+
+    /// 2, 2, 4, 4 and so on, 64 long, has autocorrelations 1/64, −62/64, −1/64: the sequence ends
+    /// after one pair at 2·65/64 − 1 and reads (66/64)²; the autoregression has
+    /// 1/64 + (1 + 4/64)/64.
+    #[test]
+    fn error_of_a_mean_by_hand() {
+        let series: Vec<f64> = (0..64).map(|i| if i % 4 < 2 { 4.0 } else { 2.0 }).collect();
+        let sequence = (66.0 / 64.0) * (66.0 / 64.0);
+        let first = 132.0 / 4096.0;
+        let inefficiency = 0.5 * (sequence + (1.0 + first) / (1.0 - first));
+        let independent = 64.0 / inefficiency;
+        let variance: f64 = inefficiency / 63.0 * (independent - 1.0) / (independent - 3.0);
+        assert_reads(&mean_of(&series), 3.0, variance.sqrt(), independent);
+    }
+
+    /// Against an independent implementation of the definition above.
+    #[test]
+    fn errors_of_correlated_means() {
+        let read = |rho, len| mean_of(&autoregression(rho, len));
+        // The autoregression is the larger, then the sequence, which takes nine pairs.
+        assert_reads(
+            &read(0.5, 64),
+            2.063_855_684_525_075,
+            0.085_066_257_679_323_7,
+            17.705_149_314_581_44,
+        );
+        assert_reads(
+            &read(0.6, 100),
+            2.030_612_024_933_594,
+            0.106_722_468_790_108_0,
+            14.258_556_146_893_6,
+        );
+        // Steps that turn back: both ends are clamped.
+        assert_reads(
+            &read(-0.9, 64),
+            2.017_356_023_419_93,
+            0.047_888_595_886_085,
+            179.649_122_807_017_5,
+        );
+    }
+
+    #[test]
+    fn what_a_mean_is_short_of() {
+        let pending = |seen, needed| Reading::Pending { seen, needed };
+        assert_eq!(mean_of(&[0.1; 63]), pending(63, 64));
+        assert_eq!(mean_of(&[]), pending(0, 64));
+        let constant = mean_of(&[0.5; 64]);
+        let exact = Estimate {
+            value: 0.5,
+            std_error: 0.0,
+            n_eff: 64.0,
+        };
+        assert_eq!(constant, Reading::Ready(exact));
+        // 6.287 independent values of the 16 it takes: 100·16/6.287.
+        assert_eq!(mean_of(&autoregression(0.8, 100)), pending(100, 255));
+    }
+
+    /// Against an independent implementation of the jackknife: one step a block, and two steps a
+    /// block with one step in the open block.
+    #[test]
+    fn jackknife_of_a_square() {
+        let read = |rho, len| square(&blocks(&autoregression(rho, len)));
+        assert_reads(
+            &read(0.0, 100),
+            4.062_197_802_402_245,
+            0.151_126_488_835_282_9,
+            55.304_236_117_330_89,
+        );
+        assert_reads(
+            &read(0.5, 201),
+            4.057_459_726_648_611,
+            0.187_582_839_599_394_7,
+            43.874_960_351_275_75,
+        );
+    }
+
+    #[test]
+    fn what_a_window_is_short_of() {
+        let pending = |seen, needed| Reading::Pending { seen, needed };
+        assert_eq!(square(&blocks(&autoregression(0.0, 95))), pending(95, 96));
+        assert!(square(&blocks(&autoregression(0.0, 96))).ready().is_some());
+        // 11.15 independent blocks of the 16 it takes: 201·16/11.15.
+        assert_eq!(
+            square(&blocks(&autoregression(0.8, 201))),
+            pending(201, 289)
+        );
+        let exact = Estimate {
+            value: 0.25,
+            std_error: 0.0,
+            n_eff: 96.0,
+        };
+        assert_eq!(square(&blocks(&[0.5; 96])), Reading::Ready(exact));
+    }
+
+    /// Merged at 128 steps there are 64 blocks, the fewest that will do.
+    #[test]
+    fn the_fewest_blocks() {
+        assert!(square(&blocks(&autoregression(0.0, 128))).ready().is_some());
+        let mut window = Blocks::new();
+        for (i, loss) in autoregression(0.0, 200).into_iter().enumerate() {
+            let mut step = Ensemble::default();
+            step.add(Moment::Dof, 1.0);
+            if i < 100 {
+                step.add(Moment::Loss, loss);
+            }
+            window.push(&step);
+        }
+        // A hundred values, but in 50 blocks.
+        let pending = Reading::Pending {
+            seen: 100,
+            needed: 101,
+        };
+        assert_eq!(square(&window), pending);
+    }
+
+    /// Blocks that do not know the inputs of a formula are no blocks to it.
+    #[test]
+    fn a_gap_in_what_is_known() {
+        let losses = autoregression(0.3, 160);
+        let mut window = Blocks::new();
+        let mut push = |loss: Option<f64>| {
+            let mut step = Ensemble::default();
+            step.add(Moment::Dof, 1.0);
+            if let Some(loss) = loss {
+                step.add(Moment::Loss, loss);
+            }
+            window.push(&step);
+        };
+        losses[..80].iter().for_each(|&loss| push(Some(loss)));
+        (0..40).for_each(|_| push(None));
+        losses[80..].iter().for_each(|&loss| push(Some(loss)));
+        let without = *square(&blocks(&losses)).ready().unwrap();
+        let Estimate {
+            value,
+            std_error,
+            n_eff,
+        } = without;
+        assert_reads(&square(&window), value, std_error, n_eff);
+    }
+
+    /// Sums of equal numbers scatter by rounding, which is no error.
+    #[test]
+    fn rounding_is_no_error() {
+        for len in [96, 127, 201, 1001] {
+            for loss in [0.1, 1.0 / 3.0, 1e9 / 7.0, 1e-9 / 7.0] {
+                let reading = square(&blocks(&vec![loss; len]));
+                let estimate = reading.ready().unwrap();
+                assert_eq!(estimate.std_error, 0.0, "{len} {loss}");
+                let reading = mean_of(&vec![loss; len.min(FULL - 1)]);
+                assert_eq!(reading.ready().unwrap().std_error, 0.0, "{len} {loss}");
+            }
+        }
+        // Nor is a scatter of a few parts in 1e9 rounding.
+        let loss = |i: usize| 1e9 + f64::from(u8::from(i % 4 < 2));
+        let losses: Vec<f64> = (0..100).map(loss).collect();
+        assert!(square(&blocks(&losses)).ready().unwrap().std_error > 0.0);
+        assert!(mean_of(&losses).ready().unwrap().std_error > 0.0);
+    }
+
+    /// Sample steps that agree say nothing about how many steps carry the error: the blocks do.
+    #[test]
+    fn sample_steps_without_scatter() {
+        let loss = |i: u32| match i % 8 {
+            0 | 2 => 3.0,
+            4 | 6 => 1.0,
+            _ => 2.0,
+        };
+        let losses: Vec<f64> = (0..200).map(loss).collect();
+        let formula = |e: &Ensemble| e.mean(Moment::Loss);
+        let window = blocks(&losses);
+        let reading = window.estimate(formula, |e| e.count(Moment::Loss));
+        let estimate = *reading.unwrap().ready().unwrap();
+        assert!(estimate.std_error > 0.0);
+        assert!((16.0..=100.0).contains(&estimate.n_eff), "{estimate:?}");
+    }
+
+    #[test]
+    fn blocks_merge_in_order() {
+        let losses: Vec<f64> = (0..259).map(f64::from).collect();
+        let mut window = blocks(&losses);
+        assert_eq!(window.len(), 259);
+        let means = |e: &Ensemble| e.mean(Moment::Loss);
+        // Merged at 128 and at 256: 64 blocks of four and an open one of three.
+        let full: Vec<f64> = (0..64).map(|i| 4.0 * f64::from(i) + 1.5).collect();
+        assert_eq!(
+            window
+                .full
+                .iter()
+                .filter_map(|b| means(&b.total))
+                .collect::<Vec<_>>(),
+            full
+        );
+        assert_eq!(means(&window.total()), Some(129.0));
+        // Eight blocks of four and the open one: steps 224 to 258.
+        assert_eq!(means(&window.recent()), Some(241.0));
+        assert_eq!(window.recent().count(Moment::Loss), 35.0);
+        assert_eq!(means(&blocks(&losses[..5]).recent()), Some(4.0));
+        window.clear();
+        assert_eq!(window.len(), 0);
+        assert_eq!(window.total().count(Moment::Loss), 0.0);
+    }
+
+    /// In a burst only the last steps know their displacements: the fuller step of a block stands
+    /// for one step, and the later of two that know as much.
+    #[test]
+    fn a_block_keeps_its_fullest_step() {
+        let step = |loss: f64, known: &[Moment]| {
+            let mut step = Ensemble::default();
+            for &moment in known {
+                step.add(moment, loss);
+            }
+            step
+        };
+        let (bare, full) = ([Moment::Loss], [Moment::Loss, Moment::StepSquared]);
+        for (known, kept) in [
+            ([&bare[..], &full], 2.0),
+            ([&full, &bare], 1.0),
+            ([&full, &full], 2.0),
+        ] {
+            let mut window = Blocks::new();
+            for _ in 0..64 {
+                window.push(&step(1.0, known[0]));
+                window.push(&step(2.0, known[1]));
+            }
+            let sample = window.full[0].sample;
+            assert_eq!(sample.mean(Moment::Loss), Some(kept));
+            assert_eq!(sample.count(Moment::Loss), 1.0);
+        }
+    }
+
+    #[test]
+    fn runs_of_a_series_double() {
+        let mut series = MeanSeries::default();
+        assert!(series.is_empty());
+        for i in 0..300 {
+            series.push(f64::from(i));
+            assert!(series.values().len() < FULL);
+        }
+        // 75 runs of four.
+        let means: Vec<f64> = (0..75).map(|i| 4.0 * f64::from(i) + 1.5).collect();
+        assert_eq!(series.values(), means);
+        assert!(!series.is_empty());
+    }
 }

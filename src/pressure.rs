@@ -699,3 +699,26 @@ pub struct Forecast {
     /// Steps in which the norm (on a sphere: the direction) forgets its start by a factor e.
     pub relaxation_steps: f64,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Settling;
+    use crate::{Ensemble, Moment};
+
+    #[test]
+    fn settling_of_a_measured_norm() {
+        let measured = |fourth: f64| {
+            let mut e = Ensemble::default();
+            e.add(Moment::RadiusFourth, fourth);
+            e.add(Moment::NormSquared, 13.5);
+            e.add(Moment::RelaxationRate, 0.125);
+            Settling::measured(&e)
+        };
+        // r² = 27/2 for r*² = 9: r⁴/r*⁴ = 9/4, ln 25 relaxation times from 5 %.
+        let settling = measured(81.0).unwrap();
+        assert!((settling.deviation - 1.25).abs() < 1e-12);
+        assert_eq!(settling.relaxation_steps, 8.0);
+        assert!((settling.remaining_steps - 8.0 * 25_f64.ln()).abs() < 1e-9);
+        assert_eq!(measured(0.0), None);
+    }
+}

@@ -261,3 +261,42 @@ pub fn signal_to_noise(e: &Ensemble) -> Option<f64> {
     let noise = e.mean(Moment::NoiseTrace).filter(|&trace| trace > 0.0)?;
     Some(e.mean(Moment::SignalSquared)? / noise)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Spread;
+    use crate::{Reading, Reason};
+
+    #[test]
+    fn quantiles_between_order_statistics() {
+        // 0, 1, 4, 9, … 100, out of order: the places are 0.5, 2.5, 5, 7.5 and 9.5.
+        let squares: Vec<f64> = (0..11).map(|i| f64::from(7 * i % 11).powi(2)).collect();
+        let spread = Spread::of(squares.clone(), 64);
+        let spread = spread.ready().unwrap();
+        for (found, expected) in spread
+            .quantiles
+            .into_iter()
+            .zip([0.5, 6.5, 25.0, 56.5, 90.5])
+        {
+            assert!((found - expected).abs() < 1e-12, "{found} {expected}");
+        }
+        assert_eq!(
+            (spread.mean, spread.coordinates, spread.steps),
+            (35.0, 11, 64)
+        );
+        assert!((spread.sampling - 3_f64.sqrt() / 8.0).abs() < 1e-15);
+        let text = "temperatures of 11 coordinates: mean 3.5000e1, quantiles 5% 5.000e-1 25% 6.500e0 \
+                    50% 2.500e1 75% 5.650e1 95% 9.050e1";
+        assert_eq!(spread.to_string(), text);
+
+        let pending = |seen| Reading::Pending { seen, needed: 64 };
+        assert_eq!(Spread::of(squares.clone(), 63), pending(63));
+        assert_eq!(Spread::of(Vec::new(), 64), pending(64));
+        assert!(matches!(
+            Spread::of(squares, 0),
+            Reading::Undefined(Reason::Missing(_))
+        ));
+        let one = Spread::of(vec![2.0], 64);
+        assert_eq!(one.ready().map(|s| s.quantiles), Some([2.0; 5]));
+    }
+}

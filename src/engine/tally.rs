@@ -160,6 +160,76 @@ mod tests {
         assert_eq!(sum.value(), 1.0);
     }
 
+    /// Against an independent implementation: one term a block, and eight. The terms are uniform
+    /// on (−1/4, 3/4), from a congruential generator.
+    #[test]
+    fn totals_and_errors_of_known_terms() {
+        let tally = |len: usize| {
+            let mut state = 1_u64;
+            let mut tally = Tally::new();
+            for _ in 0..len {
+                state = (state * 1_103_515_245 + 12_345) % (1 << 31);
+                tally.push(state as f64 / (1_u64 << 31) as f64 - 0.25);
+            }
+            tally
+        };
+        for (len, expected) in [
+            (
+                100,
+                [
+                    26.548_946_968_279_78,
+                    2.786_609_381_809_188,
+                    99.111_646_792_647_01,
+                ],
+            ),
+            (
+                1000,
+                [
+                    259.308_554_364_368_3,
+                    9.846_612_138_848_817,
+                    838.662_042_870_393_5,
+                ],
+            ),
+        ] {
+            let estimate = *tally(len).estimate().ready().unwrap();
+            let found = [estimate.value, estimate.std_error, estimate.n_eff];
+            for (found, expected) in found.into_iter().zip(expected) {
+                assert!((found / expected - 1.0).abs() < 1e-9, "{found} {expected}");
+            }
+        }
+        let pending = Reading::Pending {
+            seen: FEWEST - 1,
+            needed: FEWEST,
+        };
+        assert_eq!(tally(95).estimate(), pending);
+        assert!(tally(96).estimate().ready().is_some());
+    }
+
+    #[test]
+    fn constant_terms_have_no_error_and_huge_ones_no_square() {
+        let of = |x: f64| {
+            let mut tally = Tally::new();
+            (0..96).for_each(|_| tally.push(x));
+            tally.estimate()
+        };
+        let exact = Estimate {
+            value: 48.0,
+            std_error: 0.0,
+            n_eff: 96.0,
+        };
+        assert_eq!(of(0.5), Reading::Ready(exact));
+        // Totals without a difference, and differences whose squares overflow.
+        assert_eq!(of(1e200).ready().map(|e| e.std_error), Some(0.0));
+        let mut wild = Tally::new();
+        for i in 0..96 {
+            wild.push(if i % 3 == 0 { 1e200 } else { -1e200 });
+        }
+        assert!(matches!(
+            wild.estimate(),
+            Reading::Undefined(Reason::Degenerate(_))
+        ));
+    }
+
     /// White noise and short memory, on a level that falls a hundredfold: the spread of z is 1.
     #[test]
     fn error_bars_are_calibrated_on_a_drifting_level() {

@@ -16,6 +16,8 @@ mod cooling;
 mod correlation;
 #[cfg(feature = "statistics")]
 mod curvature;
+#[cfg(feature = "statistics")]
+mod diagram;
 mod digits;
 mod door;
 #[cfg(feature = "statistics")]
@@ -28,6 +30,7 @@ mod equilibrium;
 mod events;
 #[cfg(feature = "statistics")]
 mod flatness;
+mod formulas;
 #[cfg(feature = "statistics")]
 mod free_energy;
 mod gas;
@@ -35,6 +38,7 @@ mod guide;
 mod invariance;
 #[cfg(feature = "statistics")]
 mod law;
+mod moments;
 mod noise;
 mod optimizers;
 #[cfg(feature = "statistics")]

@@ -694,6 +694,110 @@ fn what_an_optimiser_lacks_is_said() {
     ));
 }
 
+/// Each rule says which formulas do not hold for it, in words of its own.
+#[test]
+fn reasons_name_the_rule() {
+    let nesterov = Optimizer::Nesterov { momentum: 0.5 };
+    let other = Optimizer::Preconditioned {
+        momentum: 0.5,
+        dampening: 0.0,
+    };
+    let weighted = "coupled decay is divided";
+    for (rule, metric, why) in [
+        (nesterov, "temperature_midpoint", "Nesterov's rule damps"),
+        (nesterov, "temperature_kinetic", "Nesterov's displacements"),
+        (nesterov, "temperature_lag_sum", "successive gradients"),
+        (
+            Optimizer::ADAM,
+            "temperature_lag_difference",
+            "successive gradients",
+        ),
+        (Optimizer::ADAM, "z_d", weighted),
+        (Optimizer::ADAM, "relaxation_steps", weighted),
+        (other, "relaxation_steps", weighted),
+        (
+            Optimizer::Update,
+            "temperature_noise",
+            "a rule known by its update alone has no temp",
+        ),
+        (
+            Optimizer::Update,
+            "pressure",
+            "the decay of a rule known by its update",
+        ),
+        (
+            Optimizer::Update,
+            "relaxation_steps",
+            "no closed form for the norm",
+        ),
+    ] {
+        let (mut observer, group) = one_group(Symmetry::ScaleInvariant);
+        let mut random = Random::new(1);
+        let step = Step::new(0.5)
+            .learning_rate(0.1)
+            .weight_decay(0.1)
+            .optimizer(rule);
+        for _ in 0..100 {
+            let mut draw = || [random.normal(), random.normal()];
+            let (w, g, h) = (draw(), draw(), draw());
+            let piece = slices(group, &w, &g).second_gradient(&h);
+            let piece = if rule.is_preconditioned() {
+                piece.preconditioner(&[1.0, 2.0])
+            } else {
+                piece
+            };
+            observer.observe(&step, &piece).unwrap();
+        }
+        let reason = reason(&observer, group, metric);
+        let told = matches!(reason, Reason::Optimizer(text) if text.starts_with(why));
+        assert!(told, "{rule:?}, {metric}: {reason}");
+    }
+}
+
+/// What else was missing is said where the rule is no reason.
+#[test]
+fn reasons_beside_the_rule() {
+    let read = |steps: usize, step: Step, gradient: f64, metric: &str| {
+        let (mut observer, group) = one_group(Symmetry::Generic);
+        for i in 0..steps {
+            let w = [1.0 + i as f64, 2.0];
+            observer
+                .observe(&step, &slices(group, &w, &[gradient, 0.0]))
+                .unwrap();
+        }
+        observer.read(group, metric).unwrap()
+    };
+    let plain = Step::new(0.5).learning_rate(0.1);
+    let missing = Reading::Undefined(Reason::Missing("a second gradient"));
+    assert_eq!(read(32, plain, 1.0, "temperature_noise"), missing);
+    // The first steps may still bring it.
+    let pending = Reading::Pending {
+        seen: 0,
+        needed: 96,
+    };
+    assert_eq!(read(31, plain, 1.0, "temperature_noise"), pending);
+    assert_eq!(read(1, plain, 1.0, "temperature_noise"), pending);
+    let other = plain.optimizer(Optimizer::Preconditioned {
+        momentum: 0.5,
+        dampening: 0.0,
+    });
+    let missing = Reading::Undefined(Reason::Missing("the preconditioner"));
+    assert_eq!(read(40, other, 1.0, "temperature_kinetic"), missing);
+    // Nesterov's rule is the reason with a decay and without.
+    let nesterov = plain.optimizer(Optimizer::Nesterov { momentum: 0.5 });
+    for step in [nesterov, nesterov.weight_decay(0.1)] {
+        assert!(matches!(
+            read(40, step, 1.0, "temperature_midpoint"),
+            Reading::Undefined(Reason::Optimizer(_))
+        ));
+    }
+    // A gradient of zero was given, and has no direction.
+    assert!(matches!(
+        read(40, plain, 0.0, "virial_ratio"),
+        Reading::Undefined(Reason::Degenerate(_))
+    ));
+}
+
 #[test]
 fn nonsense_is_refused() {
     let adam = |beta1: f64, beta2: f64, epsilon: f64| {
