@@ -39,8 +39,8 @@
 //! | projection, rms error of a distance times √2k, k=1024 | 0.99 | | ≤ 1.1 |
 //! | same bits: 1, 2, 3, 8 threads, splits, instructions | 0.00 passes that differ | | ≤ 0 |
 //! | rounding of w², w·g, g², d=1e7 | 2.1e-16 of the sum of absolute terms | | ≤ 2e-15 |
-//! | observing the digits network, every step (the default) | 0.04 of the step | 0.03 to 0.07 | ≤ 0.01 |
-//! | observing the digits network, 4 steps in 64 | 0.01 of the step | 0.00 to 0.01 | ≤ 0.01 |
+//! | observing the digits network, 4 steps in 64 (the default) | 0.01 of the step | 0.00 to 0.01 | ≤ 0.01 |
+//! | observing the digits network, every step | 0.04 of the step | 0.03 to 0.07 | ≤ 0.1 |
 //!
 //! The limit is the faster of two ways of reading the same streams one after the other, with and
 //! without asking for lines ahead; a share above 1 is the noise of a machine that others use too.
@@ -78,10 +78,10 @@
 //!
 //! # In a training loop
 //! The step of the small digits network is short: tens of nanoseconds a parameter. Looking at every
-//! step, the default, is several percent of that, and cannot be below one: the sums of a step with
-//! two steps of memory are thirteen products for every parameter. Bursts of 4 consecutive steps in
-//! 64 ([`Cadence::bursts`](crate::Cadence::bursts)) bring it below one percent. A larger batch has
-//! more arithmetic to a parameter for the same look.
+//! step is several percent of that, and cannot be below one: the sums of a step with two steps of
+//! memory are thirteen products for every parameter. The default, bursts of 4 consecutive steps in
+//! 64, brings it below one percent. A larger batch has more arithmetic to a parameter for the same
+//! look.
 //!
 //! # Where it stops
 //! - bfloat16 with three streams is bound by arithmetic: each element must become an `f64`, and

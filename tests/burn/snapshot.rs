@@ -5,7 +5,7 @@ use burn::optim::{GradientsParams, MultiGradientsParams, SgdConfig};
 use burn::tensor::{DType, FloatDType, Tensor};
 use thermograd::adapters::burn022::{Parameters, Role, Unreached};
 use thermograd::noise::GradientVariance;
-use thermograd::{Collector, Error, Observer, Piece, Snapshot, Step, Sums, Symmetry, from_fn};
+use thermograd::{Collector, Config, Error, Observer, Piece, Snapshot, Step, Sums, Symmetry, from_fn};
 
 use crate::common::{Cloud, Zoo, device, normal};
 
@@ -166,8 +166,8 @@ fn a_sample_follows_the_motion() {
     let whole = Parameters::of(&cloud).unwrap();
     let sampled = whole.clone().read_whole(8192);
     let mut observers = [
-        Observer::new(whole.groups().clone()).unwrap(),
-        Observer::new(whole.groups().clone()).unwrap(),
+        Observer::with_config(whole.groups().clone(), Config::every_step()).unwrap(),
+        Observer::with_config(whole.groups().clone(), Config::every_step()).unwrap(),
     ];
     let mut optim = SgdConfig::new().init();
     let id = whole.groups().ids().next().unwrap();
