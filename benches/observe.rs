@@ -6,7 +6,7 @@ use std::num::NonZeroUsize;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use thermograd::{
-    Groups, Instructions, Observer, Piece, Projection, Step, Sums, Symmetry, View, slices,
+    Config, Groups, Instructions, Observer, Piece, Projection, Step, Sums, Symmetry, View, slices,
     systems::Random,
 };
 
@@ -96,7 +96,7 @@ fn observe(criterion: &mut Criterion) {
         let (w, g) = (vector(1, len), vector(2, len));
         let mut groups = Groups::new();
         let layer = groups.add("layer", Symmetry::ScaleInvariant);
-        let Ok(mut observer) = Observer::new(groups) else {
+        let Ok(mut observer) = Observer::with_config(groups, Config::every_step()) else {
             continue;
         };
         let step = Step::new(0.5).learning_rate(0.1).weight_decay(1e-3);

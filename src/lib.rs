@@ -11,6 +11,7 @@
 //! use thermograd::{slices, Groups, Observer, Step, Symmetry};
 //! let mut groups = Groups::new();
 //! let hidden = groups.add("hidden", Symmetry::ScaleInvariant);
+//! // Looks at 4 steps in 64: see Config for how often, and over how many.
 //! let mut observer = Observer::new(groups)?;
 //! # let (w, g) = (vec![0.1_f32; 64], vec![0.0_f32; 64]);
 //! # for _ in 0..3 {

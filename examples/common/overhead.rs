@@ -1,6 +1,6 @@
 //! What observing costs a training step, measured in one run on a machine that does other things.
 //!
-//! A step without an observer, one observed at 4 steps in 64, and one observed at every step follow
+//! A step without an observer, one observed at the default of 4 steps in 64, and one observed at every step follow
 //! each other, in an order that turns, so that a slow moment is slow for all three. Of each turn of
 //! 64 steps the median time counts, for a step that was interrupted says nothing; at 4 in 64 the steps
 //! that are looked at and those that are passed over have a median each, and are weighted 4 to 60.
@@ -11,9 +11,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use thermograd::{Cadence, Config, Groups, Observer};
+use thermograd::{Config, Groups, Observer};
 
-/// Steps in a turn: one period of the cadence.
+/// Steps in a turn: one period of the default cadence.
 const STEPS: usize = 64;
 
 /// Trains `1 + turns` turns of 3 × 64 steps by `step`, and says what observing them cost.
@@ -22,12 +22,8 @@ pub(crate) fn overhead(
     groups: &Groups,
     mut step: impl FnMut(Option<&mut Observer>) -> Result<(), Box<dyn Error>>,
 ) -> Result<String, Box<dyn Error>> {
-    let observer = |cadence| {
-        let config = Config::default().cadence(cadence);
-        Observer::with_config(groups.clone(), config)
-    };
-    let mut sparse = observer(Cadence::bursts(4, STEPS as u64)?)?;
-    let mut dense = observer(Cadence::EVERY_STEP)?;
+    let mut sparse = Observer::new(groups.clone())?;
+    let mut dense = Observer::with_config(groups.clone(), Config::every_step())?;
     let mut extra = [Vec::new(), Vec::new()];
     let mut bare = Vec::new();
     for turn in 0..=turns {

@@ -80,11 +80,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     let hidden = groups.add("hidden", symmetry);
     // The first quarter of the run settles, the rest is read; a second observer with short windows
     // draws the curves.
-    let growing = Options::default().window(Window::Growing);
+    let growing = Options::every_step().window(Window::Growing);
     let mut observer = Observer::with_config(groups.clone(), growing)?;
     let length = NonZeroU64::new(config.steps.div_ceil(50).max(64) as u64);
     let tumbling = Window::Tumbling(length.unwrap_or(NonZeroU64::MIN));
-    let mut short = Observer::with_config(groups, Options::default().window(tumbling))?;
+    let mut short = Observer::with_config(groups, Options::every_step().window(tumbling))?;
     let mut curves = Curves::default();
 
     let start = Instant::now();

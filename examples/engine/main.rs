@@ -158,7 +158,7 @@ fn state(
     let relaxation = 1.0 / (rate * rate * (DIM as f64 - 1.0) * VARIANCE);
     let mut groups = Groups::new();
     let all = groups.add("gas", Symmetry::ScaleInvariant);
-    let growing = Options::default().window(Window::Growing);
+    let growing = Options::every_step().window(Window::Growing);
     let mut observer = Observer::with_config(groups, growing)?;
     #[expect(
         clippy::cast_possible_truncation,
@@ -347,9 +347,10 @@ fn books(arguments: &Arguments) -> Result<Value, Box<dyn Error>> {
         Symmetry::ScaleInvariantBy(training.network.scales()),
     );
     let length = NonZeroU64::new((config.steps as u64 / 40).max(1)).unwrap_or(NonZeroU64::MIN);
-    let tumbling = Options::default().window(Window::Tumbling(length));
+    let tumbling = Options::every_step().window(Window::Tumbling(length));
     let mut short = Observer::with_config(groups.clone(), tumbling)?;
-    let mut observer = Observer::with_config(groups, Options::default().window(Window::Growing))?;
+    let mut observer =
+        Observer::with_config(groups, Options::every_step().window(Window::Growing))?;
     let (mut all, mut settled) = (Ledger::new(), Ledger::new());
     let (mut way, mut heat) = (Vec::new(), Vec::new());
     let mut relaxed: Option<f64> = None;

@@ -338,7 +338,7 @@ fn train_and_measure(
 fn temperature(training: &mut Training<'_>, member: Member) -> Result<Reading, thermograd::Error> {
     let mut groups = Groups::new();
     let hidden = groups.add("hidden", Symmetry::Generic);
-    let mut observer = Observer::with_config(groups, Config::default().window(Window::Growing))?;
+    let mut observer = Observer::with_config(groups, Config::every_step().window(Window::Growing))?;
     for _ in 0..PAIRS {
         let loss = training.gradient();
         training.second_gradient();

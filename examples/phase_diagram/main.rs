@@ -274,7 +274,7 @@ fn heat(
     let symmetry = Symmetry::ScaleInvariantBy(training.network.scales());
     let hidden = groups.add("hidden", symmetry);
     let window = NonZeroU64::new(steps / 2).unwrap_or(NonZeroU64::MIN);
-    let config = Config::default()
+    let config = Config::every_step()
         .window(Window::Tumbling(window))
         .monitor(MonitorConfig::default().gas_energy(gas));
     let mut observer = Observer::with_config(groups, config)?;

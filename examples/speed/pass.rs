@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 use nalgebra::DVectorView;
 use ndarray017::ArrayView1;
 use thermograd::{
-    Cadence, Config, Groups, Instructions, Observer, Piece, Projection, Step, Sums, Symmetry, View,
-    from_fn, slices, systems::Random,
+    Config, Groups, Instructions, Observer, Piece, Projection, Step, Sums, Symmetry, View, from_fn,
+    slices, systems::Random,
 };
 
 use crate::common::{
@@ -430,16 +430,16 @@ fn distances(effort: Effort) -> Result<Vec<Row>, Box<dyn Error>> {
 fn observing(effort: Effort) -> Result<Vec<Row>, Box<dyn Error>> {
     let digits = Digits::load(0)?;
     let mut rows = Vec::new();
-    for (name, cadence) in [
-        ("every step (the default)", Cadence::EVERY_STEP),
-        ("4 steps in 64", Cadence::bursts(4, 64)?),
+    for (name, options, target) in [
+        ("4 steps in 64 (the default)", Config::default(), 0.01),
+        ("every step", Config::every_step(), 0.1),
     ] {
         let config = training::Config::default();
         let mut training = Training::new(&config, &digits);
         let mut groups = Groups::new();
         let scales = training.network.scales();
         let layer = groups.add("hidden", Symmetry::ScaleInvariantBy(scales));
-        let mut observer = Observer::with_config(groups, Config::default().cadence(cadence))?;
+        let mut observer = Observer::with_config(groups, options)?;
         let (mut shares, mut watching, mut steps) = (Vec::new(), Vec::new(), Vec::new());
         // A share is that of whole bursts: the mean over 64 steps.
         for round in 0..effort.pick(200, 40) {
@@ -466,7 +466,7 @@ fn observing(effort: Effort) -> Result<Vec<Row>, Box<dyn Error>> {
         rows.push(Row {
             name: format!("observing the digits network, {name}"),
             better: Better::Lower,
-            target: 0.01,
+            target,
             ratio: Spread::of(shares),
             unit: "of the step",
             note: format!(

@@ -53,9 +53,9 @@
 //!
 //! Files are read in pieces of 1 MiB and not mapped into memory: a run that overwrites its
 //! checkpoint while it is mapped ends the reader with a signal that no error type can carry, and a
-//! sequential pass gains nothing from a map. Memory is that of the windows: the checkpoints of a
-//! group, or a random projection of them where that would take more than
-//! [`AnalysisConfig::most_bytes`].
+//! sequential pass gains nothing from a map. Memory is that of one group at a time: its checkpoints
+//! with their distances, or a random projection of them where that would take more than
+//! [`AnalysisConfig::most_bytes`], and the group's tensors of the one checkpoint that is being read.
 //!
 //! # When it lies
 //! Checkpoints far apart see only the slow part of the motion: displacements between them are
@@ -85,6 +85,8 @@ const LONGEST_HEADER: u64 = 100_000_000;
 const PREFIX: u64 = 8;
 /// Coordinates that are kept of a group that is projected: distances err by 0.3 %.
 const PROJECTED: usize = 1 << 16;
+/// The fewest, where many scales share the memory: distances of one err by 4 %.
+const FEWEST_PROJECTED: usize = 256;
 /// From here on the squares of 10⁶ elements might overflow.
 const LARGEST: f64 = 1e150;
 
@@ -583,8 +585,8 @@ impl AnalysisConfig {
         self
     }
 
-    /// The most bytes that the checkpoints of one group may take in memory; a larger group is kept as
-    /// a random projection.
+    /// The most bytes that the checkpoints of one group may take in memory, with the distances among
+    /// them for each scale; a larger group is kept as a random projection.
     #[must_use]
     pub const fn most_bytes(mut self, bytes: usize) -> Self {
         self.most_bytes = bytes;
@@ -654,8 +656,8 @@ impl Analysis {
     ///
     /// # Errors
     /// [`Error::Unassigned`] and [`Error::UnknownParameter`] where an assignment does not fit the
-    /// names; [`Error::OutOfRange`] where the matrix of distances of so many checkpoints would be
-    /// too large. What is wrong with single files and tensors is no error: it is in
+    /// names; [`Error::OutOfRange`] where the distances among so many checkpoints of so many scales
+    /// would take more than [`AnalysisConfig::most_bytes`]. What is wrong with single files and tensors is no error: it is in
     /// [`Analysis::refused`].
     pub fn of(series: &Series, config: &AnalysisConfig) -> Result<Self, Error> {
         let shapes = series.shapes();
@@ -769,15 +771,14 @@ fn collect(
         sum.saturating_add(len)
     });
     let snapshots = series.checkpoints.len().max(2);
-    let rows = parameters
-        .saturating_mul(if wide { 8 } else { 4 })
-        .saturating_mul(snapshots.saturating_add(1));
     let mut window = WindowConfig::new(snapshots)
         .name(name)
         .most_bytes(usize::MAX);
-    if rows > config.most_bytes && parameters / symmetry.scales().max(1) > PROJECTED {
+    let scales = symmetry.scales().max(1);
+    let bytes = if wide { 8 } else { 4 };
+    if let Some(coordinates) = coordinates(parameters, bytes, scales, snapshots, config)? {
         window = window.projection(Projection {
-            coordinates: PROJECTED,
+            coordinates,
             seed: 0,
         });
     }
@@ -801,6 +802,38 @@ fn collect(
         }
     }
     Ok(cloud)
+}
+
+/// To how many coordinates each scale of a group must be projected; `None` where all of them may
+/// be kept.
+fn coordinates(
+    parameters: usize,
+    bytes: usize,
+    scales: usize,
+    snapshots: usize,
+    config: &AnalysisConfig,
+) -> Result<Option<usize>, Error> {
+    // A window has one row to spare, and a matrix of distances in f64.
+    let slots = snapshots.saturating_add(1);
+    let distances = scales.saturating_mul(slots).saturating_mul(8 * slots);
+    let rows = parameters.saturating_mul(bytes).saturating_mul(slots);
+    if rows.saturating_add(distances) <= config.most_bytes {
+        return Ok(None);
+    }
+    let of_one = scales.saturating_mul(slots).saturating_mul(8);
+    let room = config.most_bytes.saturating_sub(distances) / of_one;
+    if room < FEWEST_PROJECTED {
+        return Err(Error::OutOfRange {
+            what: "bytes for the distances among the checkpoints of one group",
+            value: FEWEST_PROJECTED
+                .saturating_mul(of_one)
+                .saturating_add(distances) as f64,
+            allowed: "a larger most_bytes, fewer checkpoints, or fewer scales to a group",
+        });
+    }
+    let coordinates = room.min(PROJECTED);
+    // A projection to as many coordinates would only lose digits.
+    Ok((coordinates < parameters / scales).then_some(coordinates))
 }
 
 /// The distances of a whole group, from those of its scales.

@@ -136,8 +136,8 @@
 //! TensorBoard event files.
 //!
 //! # What it costs
-//! An observed step reads weights and gradients once. [`Cadence::bursts`](crate::Cadence::bursts)
-//! looks at 4 steps in 64, and the rest cost nothing; the thermometers need no more. The examples
-//! `examples/candle-mlp` and `examples/candle-transformer` measure it on your machine with
-//! `cargo run --release -- --overhead`: every turn trains unobserved, at 4 steps in 64 and at every
-//! step, one step of each in turn.
+//! An observed step reads weights and gradients once. By default 4 steps in 64 are observed, and the
+//! rest cost nothing; [`Config::every_step`](crate::Config::every_step) is for short runs and for
+//! alarms. The examples `examples/candle-mlp`, `examples/candle-transformer` and
+//! `examples/burn-dashboard` measure it on your machine with `cargo run --release -- --overhead`:
+//! the same training unobserved, at 4 steps in 64 and at every step, in turn and in one run.

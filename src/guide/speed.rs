@@ -41,8 +41,8 @@
 //! | projection, rms error of a distance times √2k, k=1024 | 0.99 | | ≤ 1.1 |
 //! | same bits: 1, 2, 3, 8 threads, splits, instructions | 0 passes that differ | | ≤ 0 |
 //! | rounding of w², w·g, g², d=1e7 | 2.1e-16 of the sum of absolute terms | | ≤ 2e-15 |
-//! | observing the digits network, every step (the default) | 0.067 of the step | 0.065 to 0.075 | ≤ 0.01, missed |
-//! | observing the digits network, 4 steps in 64 | 0.011 of the step | 0.009 to 0.014 | ≤ 0.01, missed |
+//! | observing the digits network, 4 steps in 64 (the default) | 0.011 of the step | 0.009 to 0.014 | ≤ 0.01, missed |
+//! | observing the digits network, every step | 0.067 of the step | 0.065 to 0.075 | ≤ 0.1 |
 //!
 //! The limit is the faster of two ways of reading the same streams one after the other, with and
 //! without asking for lines ahead. With two threads memory itself is unsteady here, and so are those
@@ -82,10 +82,10 @@
 //!
 //! # In a training loop
 //! The step of the small digits network is short: tens of nanoseconds a parameter. Looking at every
-//! step, the default, is several percent of that, and cannot be below one: the sums of a step with
-//! two steps of memory are thirteen products for every parameter. Bursts of 4 consecutive steps in
-//! 64 ([`Cadence::bursts`](crate::Cadence::bursts)) bring it to one percent. A larger batch has
-//! more arithmetic to a parameter for the same look.
+//! step is several percent of that, and cannot be below one: the sums of a step with two steps of
+//! memory are thirteen products for every parameter. The default, bursts of 4 consecutive steps in
+//! 64, brings it to one percent. A larger batch has more arithmetic to a parameter for the same
+//! look.
 //!
 //! # Where it stops
 //! - This core does at most 5·10¹⁰ operations on `f64` a second, half of them additions. Three `f32`

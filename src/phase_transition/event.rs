@@ -1,7 +1,8 @@
 //! What a run announces while it runs: transitions, changes of phase, overheating, equilibrium.
 //!
 //! Events wait in a queue of fixed length until [`Observer::events`](crate::Observer::events) hands them out; when
-//! nobody asks, the oldest make way for new ones. Overheating is announced by the very step that shows it. Transitions and phases are
+//! nobody asks, the oldest make way for new ones. Overheating is announced by the very step that shows it, among those
+//! that are looked at: [`Config::every_step`](crate::Config::every_step) sees it in time. Transitions and phases are
 //! looked for when events are asked for, so a loop that wants to hear of every window asks at least once a window.
 
 use std::collections::VecDeque;

@@ -24,7 +24,8 @@
 //! let hidden = groups.add("hidden", Symmetry::ScaleInvariant);
 //! // Guessing among ten classes.
 //! let gas = Estimate { value: 10_f64.ln(), std_error: 0.0, n_eff: 1.0 };
-//! let config = Config::default().monitor(MonitorConfig::default().gas_energy(gas));
+//! // Alarms in time need every step.
+//! let config = Config::every_step().monitor(MonitorConfig::default().gas_energy(gas));
 //! let mut observer = Observer::with_config(groups, config)?;
 //! # let (w, g) = (vec![0.1_f32; 64], vec![0.0_f32; 64]);
 //! # for _ in 0..3 {

@@ -11,5 +11,7 @@
 extern crate burn022 as burn;
 
 mod common;
+#[path = "../routes/mod.rs"]
+mod routes;
 mod snapshot;
 mod training;

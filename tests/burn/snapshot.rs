@@ -5,9 +5,12 @@ use burn::optim::{GradientsParams, MultiGradientsParams, SgdConfig};
 use burn::tensor::{DType, FloatDType, Tensor};
 use thermograd::adapters::burn022::{Parameters, Role, Unreached};
 use thermograd::noise::GradientVariance;
-use thermograd::{Collector, Error, Observer, Piece, Snapshot, Step, Sums, Symmetry, from_fn};
+use thermograd::{
+    Collector, Config, Error, Observer, Piece, Snapshot, Step, Sums, Symmetry, from_fn,
+};
 
 use crate::common::{Cloud, Zoo, device, normal};
+use crate::routes::{COLUMNS, ROWS, Tensors, apart, observed, reference, run};
 
 fn gradients(zoo: &Zoo, seed: u64) -> GradientsParams {
     let images = normal([8, 1, 6, 6], seed, &device());
@@ -135,6 +138,55 @@ fn sums_agree_with_plain_slices() {
     }
 }
 
+/// One step of the run that every adapter is given, held by burn.
+struct Held {
+    parameters: Parameters,
+    cloud: Cloud,
+    gradients: [GradientsParams; 2],
+}
+
+impl Snapshot for Held {
+    fn visit(&self, out: &mut Collector<'_>) -> Result<(), Error> {
+        let [first, second] = &self.gradients;
+        let snapshot = self.parameters.snapshot(&self.cloud, first);
+        snapshot.second_gradient(second).visit(out)
+    }
+}
+
+/// The run in a module whose groups are read whole up to so many coordinates.
+fn held(run: &[Tensors], read_whole: usize) -> Vec<Held> {
+    let device = device();
+    let mut cloud = Cloud::new(ROWS * COLUMNS, &device);
+    let parameters = Parameters::of(&cloud).unwrap().read_whole(read_whole);
+    let tensor = |values: &[f32]| Tensor::<1>::from_floats(values, &device);
+    run.iter()
+        .map(|at| {
+            cloud.weight = cloud.weight.clone().map(|_| tensor(&at.w).require_grad());
+            let gradient = |values: &[f32]| {
+                let mut gradients = GradientsParams::new();
+                gradients.register(cloud.weight.id, tensor(values).inner());
+                gradients
+            };
+            Held {
+                parameters: parameters.clone(),
+                cloud: cloud.clone(),
+                gradients: [gradient(&at.g), gradient(&at.g2)],
+            }
+        })
+        .collect()
+}
+
+/// On the weights and gradients that candle, ndarray and nalgebra are tested with: the bits of the
+/// plain slices where a group is read whole, a millionth where the device reduces it.
+#[test]
+fn the_run_of_every_route_has_the_sums_of_slices() {
+    let run = run();
+    assert_eq!(observed(held(&run, 1 << 16)), reference(&run));
+    let last = &run[run.len() - 1..];
+    let (difference, name) = apart(&observed(held(last, 512)), &reference(last));
+    assert!(difference < 1e-6, "{name}: {difference:e}");
+}
+
 /// A group that is reduced on the device gives the same sums as one that is read whole.
 #[test]
 fn the_device_reduces_to_the_same_sums() {
@@ -166,8 +218,8 @@ fn a_sample_follows_the_motion() {
     let whole = Parameters::of(&cloud).unwrap();
     let sampled = whole.clone().read_whole(8192);
     let mut observers = [
-        Observer::new(whole.groups().clone()).unwrap(),
-        Observer::new(whole.groups().clone()).unwrap(),
+        Observer::with_config(whole.groups().clone(), Config::every_step()).unwrap(),
+        Observer::with_config(whole.groups().clone(), Config::every_step()).unwrap(),
     ];
     let mut optim = SgdConfig::new().init();
     let id = whole.groups().ids().next().unwrap();

@@ -123,7 +123,7 @@ impl Default for Run {
             decay: 0.0,
             epochs: 1,
             items: ITEMS,
-            config: Config::default().window(Window::Growing),
+            config: Config::every_step().window(Window::Growing),
             strategy: None,
         }
     }
@@ -191,7 +191,7 @@ fn by_hand(batch: usize, rate: f64, metric: &str) -> (Vec<Option<f64>>, Cloud) {
     let device = device();
     let mut cloud = Cloud::new(LEN, &device);
     let parameters = Parameters::of(&cloud).unwrap();
-    let config = Config::default().window(Window::Growing);
+    let config = Config::every_step().window(Window::Growing);
     let mut observer = Observer::with_config(parameters.groups().clone(), config).unwrap();
     let mut optim = SgdConfig::new().init();
     let mut found = Vec::new();
@@ -382,7 +382,7 @@ fn equilibrium_ends_a_training() {
             rate: 0.2,
             epochs: 16,
             items: 8192,
-            config: Config::default().window(Window::Tumbling(NonZeroU64::new(8192).unwrap())),
+            config: Config::every_step().window(Window::Tumbling(NonZeroU64::new(8192).unwrap())),
             ..Run::default()
         };
         run.go(|training, watch| {
@@ -424,7 +424,7 @@ fn early_stopping_by_a_reading() {
         epochs: 40,
         // Exact, and so is its mean.
         decay: 0.03125,
-        config: Config::default().window(Window::Growing),
+        config: Config::every_step().window(Window::Growing),
         ..Run::default()
     };
     let (_, watch, _) = run.go(|training, watch| {

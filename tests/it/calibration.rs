@@ -22,7 +22,7 @@ fn scores(rho: f64, steps: usize, seeds: u64, nonlinear: bool) -> Scores {
     for seed in 0..seeds {
         let mut groups = Groups::new();
         let group = groups.add("one", Symmetry::Generic);
-        let config = Config::default().window(Window::Growing);
+        let config = Config::every_step().window(Window::Growing);
         let mut observer = Observer::with_config(groups, config).unwrap();
         for loss in series.series(seed).take(steps) {
             let snapshot = slices(group, &[1.0_f64], &[0.0_f64]);

@@ -126,7 +126,7 @@ fn a_resumed_run_reads_exactly_the_same() {
 fn snapshots_are_kept() {
     use thermograd::entropy::WindowConfig;
     let config = || {
-        Config::default()
+        Config::every_step()
             .window(Window::Growing)
             .snapshots(WindowConfig::new(40).every(3))
     };

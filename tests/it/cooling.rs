@@ -533,7 +533,7 @@ fn an_observer_cools_a_gas() {
         .unwrap();
     let mut groups = Groups::new();
     let all = groups.add("gas", Symmetry::ScaleInvariant);
-    let config = Config::default().window(Window::Growing);
+    let config = Config::every_step().window(Window::Growing);
     let mut observer = Observer::with_config(groups, config).unwrap();
     let mut actions = Vec::new();
     for step in 1..=40_000_u32 {
@@ -572,7 +572,7 @@ fn signals_and_points_are_read_from_an_observer() {
     let mut sampler = bath.stationary_sampler(1).unwrap();
     let mut groups = Groups::new();
     let all = groups.add("all", Symmetry::Generic);
-    let config = Config::default().window(Window::Growing);
+    let config = Config::every_step().window(Window::Growing);
     let mut observer = Observer::with_config(groups, config).unwrap();
     assert!(CoolingPoint::read(&observer).unwrap().ready().is_none());
     for _ in 0..8000 {

@@ -376,7 +376,7 @@ fn curvature_along_the_update_is_the_edge_ratio_for_free() {
         // And in a run, by the two instruments.
         let mut groups = Groups::new();
         let group = groups.add("w", Symmetry::Generic);
-        let config = thermograd::Config::default().window(Window::Growing);
+        let config = thermograd::Config::every_step().window(Window::Growing);
         let mut observer = Observer::with_config(groups, config).unwrap();
         let mut run = bath.stationary_sampler(3).unwrap();
         let mut along = Vec::new();

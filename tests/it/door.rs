@@ -11,7 +11,10 @@ use thermograd::{
 fn one_group(symmetry: Symmetry) -> (Observer, GroupId) {
     let mut groups = Groups::new();
     let group = groups.add("layer", symmetry);
-    (Observer::new(groups).unwrap(), group)
+    (
+        Observer::with_config(groups, Config::every_step()).unwrap(),
+        group,
+    )
 }
 
 fn facts() -> Step {
@@ -267,7 +270,7 @@ fn a_group_missing_in_a_step_is_left_out_of_it() {
         groups.add("a", Symmetry::Generic),
         groups.add("b", Symmetry::Generic),
     );
-    let mut observer = Observer::new(groups).unwrap();
+    let mut observer = Observer::with_config(groups, Config::every_step()).unwrap();
     let (w, g) = ([1.0_f32, 2.0], [0.5_f32, 0.5]);
     for step in 0..10 {
         observer
@@ -355,7 +358,7 @@ fn errors_are_typed_and_leave_no_trace() {
     let b = groups.add("b", Symmetry::Generic);
     let mut stranger = groups.clone();
     let unknown = stranger.add("c", Symmetry::Generic);
-    let mut observer = Observer::new(groups).unwrap();
+    let mut observer = Observer::with_config(groups, Config::every_step()).unwrap();
     let (w, g) = (vector(7, 600), vector(8, 600));
     let good = from_fn(|out| {
         out.tensor(a, &w, &g)?;
@@ -590,7 +593,7 @@ fn windows_tumble_and_reset_forgets() {
     let mut groups = Groups::new();
     let group = groups.add("a", Symmetry::Generic);
     let window = Window::Tumbling(std::num::NonZeroU64::new(50).unwrap());
-    let mut observer = Observer::with_config(groups, Config::default().window(window)).unwrap();
+    let mut observer = Observer::with_config(groups, Config::every_step().window(window)).unwrap();
     let mut complete = 0;
     for step in 0..120 {
         let w = [f64::from(step / 50) + 1.0];
@@ -627,7 +630,7 @@ fn the_probe_is_unbiased() {
         .map(|seed| {
             let mut groups = Groups::new();
             let group = groups.add("a", Symmetry::Generic);
-            let config = Config::default().probe(4 * 512).seed(seed);
+            let config = Config::every_step().probe(4 * 512).seed(seed);
             let mut observer = Observer::with_config(groups, config).unwrap();
             for w in [&start, &start, &moved] {
                 observer.observe(&facts(), &slices(group, w, w)).unwrap();

@@ -133,7 +133,7 @@ fn no_excess_heat_in_a_stationary_state() {
     let mut groups = Groups::new();
     let all = groups.add("all", Symmetry::Generic);
     let mut observer =
-        Observer::with_config(groups, Config::default().window(Window::Growing)).unwrap();
+        Observer::with_config(groups, Config::every_step().window(Window::Growing)).unwrap();
     let mut sampler = bath.stationary_sampler(1).unwrap();
     for _ in 0..20_000 {
         sampler.draw_second();
@@ -219,7 +219,7 @@ fn settle(
     let mut groups = Groups::new();
     let all = groups.add("gas", Symmetry::ScaleInvariant);
     let mut observer =
-        Observer::with_config(groups, Config::default().window(Window::Growing)).unwrap();
+        Observer::with_config(groups, Config::every_step().window(Window::Growing)).unwrap();
     for _ in 0..count(relaxations) {
         gas.draw_second();
         let second = gas.second_gradient().unwrap_or_default();

@@ -30,7 +30,7 @@ fn observer(symmetry: Symmetry, window: u64, monitor: MonitorConfig) -> (Observe
     let mut groups = Groups::new();
     let group = groups.add("all", symmetry);
     let window = Window::Tumbling(NonZeroU64::new(window).unwrap());
-    let config = Config::default().window(window).monitor(monitor);
+    let config = Config::every_step().window(window).monitor(monitor);
     (Observer::with_config(groups, config).unwrap(), group)
 }
 
@@ -671,6 +671,57 @@ fn a_warming_bath_does_not_overheat() {
     };
     let fates: Vec<Fate> = (0..20).map(|seed| harmonic(seed, 20, 0.0, ramp)).collect();
     check_calm("warming", &fates);
+}
+
+/// 4 steps in 64 read what theory says of the gas, with honest error bars, and find it settled.
+#[test]
+fn the_default_options_read_the_gas_and_find_it_settled() {
+    let (rate, decay) = (0.5, 0.02);
+    let held = GasProtocol::FixedLearningRate {
+        learning_rate: rate,
+        weight_decay: decay,
+    };
+    let mut scores = Vec::new();
+    for seed in 0..8 {
+        let config = IsotropicGasConfig::new(200, held).seed(seed);
+        let radius = *config.stationary_radius().ready().unwrap();
+        let temperature = *config.temperature().ready().unwrap();
+        let mut gas = config.radius(radius).build().unwrap();
+        let mut groups = Groups::new();
+        let all = groups.add("gas", Symmetry::ScaleInvariant);
+        let mut observer = Observer::new(groups).unwrap();
+        let (mut observed, mut settled) = (0, false);
+        // Two windows of 1024 observed steps.
+        for _ in 0..2 * 16 * 1024 {
+            observed += u64::from(observer.is_due());
+            if observer.is_due() {
+                gas.draw_second();
+            }
+            let second = gas.second_gradient().unwrap_or_default();
+            let snapshot = slices(all, gas.weights(), gas.gradient()).second_gradient(second);
+            observer.observe(&gas.facts(), &snapshot).unwrap();
+            gas.step().unwrap();
+            settled |= observer
+                .events()
+                .any(|event| matches!(event, Event::EquilibriumReached { .. }));
+        }
+        assert_eq!(observed, 2048);
+        assert!(settled, "seed {seed}");
+        for (metric, truth) in [
+            ("temperature_noise", temperature),
+            ("temperature_midpoint", temperature),
+            ("radius", radius),
+            ("z_d", 1.0 / (1.0 - rate * decay / 2.0)),
+        ] {
+            let reading = observer.read(all, metric).unwrap();
+            let estimate = reading.ready().unwrap();
+            assert!(estimate.std_error < 0.02 * truth, "{metric}: {estimate}");
+            scores.push((metric, estimate.z_score(truth).unwrap()));
+        }
+    }
+    let squares: f64 = scores.iter().map(|(_, z)| z * z).sum();
+    let mean = squares / scores.len() as f64;
+    assert!((0.4..2.0).contains(&mean), "{mean}: {scores:?}");
 }
 
 /// Two layers of which one diverges, in a cadence of bursts.

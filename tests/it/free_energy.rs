@@ -51,7 +51,7 @@ fn exact(scales: usize, radius: f64) -> f64 {
 fn the_entropy_of_gases_is_that_of_their_spheres() {
     for (scales, radius) in [(1, 1.0), (1, 3.0), (4, 0.5)] {
         let window = WindowConfig::new(400).every(50);
-        let (observer, group) = watch(scales, radius, Config::default().snapshots(window), 1);
+        let (observer, group) = watch(scales, radius, Config::every_step().snapshots(window), 1);
         let estimate = observer.entropy(group).unwrap();
         let estimate = estimate.ready().unwrap();
         assert_eq!((estimate.snapshots, estimate.dimension), (400, 3 * scales));
@@ -87,7 +87,7 @@ fn the_entropy_of_gases_is_that_of_their_spheres() {
 
 #[test]
 fn entropy_may_be_told_and_is_refused_where_it_means_nothing() {
-    let (mut observer, group) = watch(2, 1.0, Config::default(), 2);
+    let (mut observer, group) = watch(2, 1.0, Config::every_step(), 2);
     assert_eq!(
         observer.entropy(group).unwrap(),
         Reading::Undefined(Reason::Missing("a snapshot window"))
@@ -123,7 +123,7 @@ fn entropy_may_be_told_and_is_refused_where_it_means_nothing() {
     // 200 snapshots of a gas in 2000 dimensions: differences only, and F is refused.
     let mut groups = Groups::new();
     let group = groups.add("gas", Symmetry::ScaleInvariant);
-    let config = Config::default().snapshots(WindowConfig::new(200));
+    let config = Config::every_step().snapshots(WindowConfig::new(200));
     let mut observer = Observer::with_config(groups, config).unwrap();
     let held = GasProtocol::FixedSphere {
         effective_learning_rate: 0.05,
@@ -149,7 +149,7 @@ fn entropy_may_be_told_and_is_refused_where_it_means_nothing() {
     // A probe that follows a part of the group has no entropy of the whole.
     let mut groups = Groups::new();
     let group = groups.add("gas", Symmetry::ScaleInvariant);
-    let config = Config::default()
+    let config = Config::every_step()
         .probe(512)
         .snapshots(WindowConfig::new(50));
     let mut observer = Observer::with_config(groups, config).unwrap();

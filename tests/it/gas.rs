@@ -9,7 +9,7 @@ use thermograd::{
 };
 
 fn observer(groups: Groups) -> Observer {
-    Observer::with_config(groups, Config::default().window(Window::Growing)).unwrap()
+    Observer::with_config(groups, Config::every_step().window(Window::Growing)).unwrap()
 }
 
 fn one_group(symmetry: Symmetry) -> (Observer, GroupId) {

@@ -54,7 +54,7 @@ fn replicas_of(rows: &[Vec<f64>], batch_size: usize) -> Replicas {
 fn one_group() -> (Observer, GroupId) {
     let mut groups = Groups::new();
     let group = groups.add("all", Symmetry::Generic);
-    let config = Config::default().window(Window::Growing);
+    let config = Config::every_step().window(Window::Growing);
     (Observer::with_config(groups, config).unwrap(), group)
 }
 
@@ -434,7 +434,7 @@ fn no_signal_no_noise_scale() {
     assert!(ready(&observer, group, "signal_to_noise").value.abs() < 0.1);
     let mut blind = Groups::new();
     let all = blind.add("all", Symmetry::Generic);
-    let mut observer = Observer::new(blind).unwrap();
+    let mut observer = Observer::with_config(blind, Config::every_step()).unwrap();
     for _ in 0..200 {
         let (w, g, h) = ([1.0], [random.normal()], [random.normal()]);
         let facts = Step::new(0.0).learning_rate(0.1);

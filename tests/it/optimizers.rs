@@ -10,7 +10,7 @@ use thermograd::{
 fn one_group(symmetry: Symmetry) -> (Observer, GroupId) {
     let mut groups = Groups::new();
     let group = groups.add("all", symmetry);
-    let config = Config::default().window(Window::Growing);
+    let config = Config::every_step().window(Window::Growing);
     (Observer::with_config(groups, config).unwrap(), group)
 }
 

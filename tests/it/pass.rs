@@ -215,7 +215,7 @@ proptest! {
         for split in [false, true] {
             let mut groups = Groups::new();
             let id = groups.add("group", Symmetry::Generic);
-            let mut observer = Observer::with_config(groups, Config::default().probe(probe))?;
+            let mut observer = Observer::with_config(groups, Config::every_step().probe(probe))?;
             let mut found = Vec::new();
             for values in [&w, &t, &w] {
                 let visit = from_fn(|out| {
@@ -345,7 +345,7 @@ fn previous_weights_stand_for_memory() -> Result<(), Error> {
     let of = |probe: usize, given: bool| -> Result<Option<Sums>, Error> {
         let mut groups = Groups::new();
         let id = groups.add("group", Symmetry::Generic);
-        let mut observer = Observer::with_config(groups, Config::default().probe(probe))?;
+        let mut observer = Observer::with_config(groups, Config::every_step().probe(probe))?;
         // The first step only tells how much there is to remember.
         for _ in 0..2 {
             observer.observe(&Step::new(1.0), &slices(id, &before, &g))?;

@@ -17,7 +17,7 @@ const GRADIENT: Metric = Metric::new("gradient_rms", &[Moment::GradientNormSquar
 fn run(symmetry: Symmetry, along: f64, mean: f64) -> (Observer, GroupId) {
     let mut groups = Groups::new();
     let group = groups.add("layer", symmetry);
-    let config = Config::default().metric(GRADIENT);
+    let config = Config::every_step().metric(GRADIENT);
     let mut observer = Observer::with_config(groups, config).unwrap();
     let mut random = Random::new(1);
     let (rate, decay) = (0.05, 0.1);

@@ -459,19 +459,67 @@ fn a_group_that_is_too_large_is_projected_and_says_so() {
     }
     let series = Series::directory(&directory.0).unwrap();
     let exact = Analysis::of(&series, &AnalysisConfig::default()).unwrap();
-    let small = Analysis::of(&series, &AnalysisConfig::default().most_bytes(1 << 20)).unwrap();
     assert_eq!(exact.groups[0].projected, None);
-    assert_eq!(small.groups[0].projected, Some(1 << 16));
+    // Five rows and one to spare; 0.3 % is as close as a projection is asked to be.
+    let with = |limit| Analysis::of(&series, &AnalysisConfig::default().most_bytes(limit)).unwrap();
+    assert!(with(1 << 20).groups[0].projected.unwrap() * 6 * 8 <= 1 << 20);
+    // All would take 2 MB.
+    let small = with(1_900_000);
+    let kept = small.groups[0].projected.unwrap();
+    assert!(kept * 6 * 8 <= 1_900_000 && kept > 35_000, "{kept}");
     for (a, b) in small.groups[0]
         .displacement
         .iter()
         .zip(&exact.groups[0].displacement)
     {
         assert!(
-            (a / b - 1.0).abs() < 4.0 / f64::from(1 << 17).sqrt(),
+            (a / b - 1.0).abs() < 4.0 / ((2 * kept) as f64).sqrt(),
             "{a} {b}"
         );
     }
+}
+
+/// Many scales share the memory of their group, and each is projected the further for it.
+#[test]
+fn many_scales_are_projected_within_the_memory_of_one_group() {
+    const SCALES: usize = 64;
+    const ROW: usize = 1500;
+    let directory = Directory::new("scales");
+    let mut random = Random::new(6);
+    let mut w = vector(&mut random, SCALES * ROW);
+    for step in 0..5 {
+        for w in &mut w {
+            *w += 0.1 * random.normal();
+        }
+        directory.write(
+            &format!("{step}.safetensors"),
+            &file(Dtype::F32, &[("w", &[SCALES, ROW], &w)]),
+        );
+    }
+    let series = Series::directory(&directory.0).unwrap();
+    let with = |bytes| {
+        let mut layers = Assignment::new();
+        let rows = layers.group("w", Symmetry::ScaleInvariantBy(SCALES));
+        layers.assign("w", rows).unwrap();
+        let config = AnalysisConfig::default().assignment(layers);
+        Analysis::of(&series, &config.most_bytes(bytes))
+    };
+    let exact = with(1 << 30).unwrap();
+    assert_eq!(exact.groups[0].projected, None);
+    // Six rows and their distances, 64 times.
+    let limit = 1 << 20;
+    let small = with(limit).unwrap();
+    let kept = small.groups[0].projected.unwrap();
+    assert!(6 * 8 * (kept + SCALES * 6) <= limit, "{kept}");
+    for (a, b) in small.groups[0]
+        .displacement
+        .iter()
+        .zip(&exact.groups[0].displacement)
+    {
+        let error = 1.0 / ((2 * kept) as f64).sqrt();
+        assert!((a / b - 1.0).abs() < 4.0 * error, "{a} {b}");
+    }
+    assert!(matches!(with(1 << 18), Err(Error::OutOfRange { .. })));
 }
 
 #[test]

@@ -1,14 +1,14 @@
 //! What a sink wrote, read back by a reader that is not ours.
 
 use thermograd::{
-    Groups, Observer, Reading, Report, Step, Symmetry, sink::Sink, slices, systems::Random,
+    Config, Groups, Observer, Reading, Report, Step, Symmetry, sink::Sink, slices, systems::Random,
 };
 
 /// Reports with readings of every kind; a group's name that needs quoting.
 fn reports() -> Vec<Report> {
     let mut groups = Groups::new();
     let all = groups.add("all, \"quoted\"", Symmetry::ScaleInvariant);
-    let mut observer = Observer::new(groups).unwrap();
+    let mut observer = Observer::with_config(groups, Config::every_step()).unwrap();
     let mut random = Random::new(1);
     let mut w: Vec<f64> = (0..50).map(|_| random.normal()).collect();
     let mut reports = Vec::new();

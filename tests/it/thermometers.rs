@@ -137,7 +137,7 @@ proptest! {
 fn observer(symmetry: Symmetry) -> (Observer, GroupId) {
     let mut groups = Groups::new();
     let group = groups.add("all", symmetry);
-    let config = Config::default().window(Window::Growing);
+    let config = Config::every_step().window(Window::Growing);
     (Observer::with_config(groups, config).unwrap(), group)
 }
 

@@ -30,11 +30,11 @@ fn digits(seed: u64, steps: usize) {
     let mut groups = Groups::new();
     let symmetry = Symmetry::ScaleInvariantBy(training.network.scales());
     let hidden = groups.add("hidden", symmetry);
-    let options = Config::default().window(Window::Growing);
+    let options = Config::every_step().window(Window::Growing);
     let mut observer = Observer::with_config(groups.clone(), options).unwrap();
     // Short windows for the transient: one that holds the whole of it averages its rise and fall.
     let length = NonZeroU64::new(250).unwrap();
-    let options = Config::default().window(Window::Tumbling(length));
+    let options = Config::every_step().window(Window::Tumbling(length));
     let mut short = Observer::with_config(groups, options).unwrap();
     let mut norms: Vec<f64> = Vec::new();
     let mut forecasts: Vec<Option<f64>> = Vec::new();
@@ -137,7 +137,7 @@ fn gases(ratio: f64, seed: u64) -> Result<Verdict, Error> {
     let ids: Vec<GroupId> = ["cold", "hot"]
         .map(|name| groups.add(name, Symmetry::ScaleInvariant))
         .to_vec();
-    let mut observer = Observer::with_config(groups, Config::default().window(Window::Growing))?;
+    let mut observer = Observer::with_config(groups, Config::every_step().window(Window::Growing))?;
     for _ in 0..4000 {
         for gas in &mut pair {
             gas.draw_second();

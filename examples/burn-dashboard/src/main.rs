@@ -21,7 +21,7 @@ use burn::train::{Learner, SupervisedTraining};
 use clap::Parser;
 use thermograd::adapters::burn022::{Instrumented, Parameters, StopWhen, Watch, WatchConfig};
 use thermograd::phase_transition::MonitorConfig;
-use thermograd::{Cadence, Config, Estimate, Step, Symmetry, Window};
+use thermograd::{Config, Estimate, Step, Symmetry, Window};
 
 use model::Network;
 
@@ -66,8 +66,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     let (training, validation) = data::load(args.seed)?;
     let gas = gas_energy(&training, &device)?;
-    let observer = Config::default()
-        .cadence(Cadence::EVERY_STEP)
+    let observer = Config::every_step()
         .window(Window::Tumbling(NonZeroU64::new(2048).ok_or("a window")?))
         .monitor(MonitorConfig::default().gas_energy(gas));
     let config = watch_config(&args, training.len()).observer(observer);

@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use burn::tensor::Device;
 use burn::train::Learner;
-use thermograd::{Cadence, Config};
+use thermograd::Config;
 
 use crate::data::{self, Batch};
 use crate::model::Network;
@@ -30,7 +30,7 @@ pub(crate) fn measure(args: &Args, device: &Device) -> Result<(), Box<dyn Error>
     let mut bare = Learner::new(Network::new(device), optimizer(args), rate);
     let (model, _default) = instrumented(device, watch_config(args, images))?;
     let mut default = Learner::new(model, optimizer(args), rate);
-    let every_step = Config::default().cadence(Cadence::EVERY_STEP);
+    let every_step = Config::every_step();
     let (model, watch) = instrumented(device, watch_config(args, images).observer(every_step))?;
     let mut every = Learner::new(model, optimizer(args), rate);
 

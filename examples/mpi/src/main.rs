@@ -115,7 +115,7 @@ fn observer() -> Answer<(Observer, GroupId)> {
     let mut groups = Groups::new();
     let group = groups.add("weights", Symmetry::Generic);
     let length = NonZeroU64::new(WINDOW).unwrap_or(NonZeroU64::MIN);
-    let config = Config::default().window(Window::Tumbling(length));
+    let config = Config::every_step().window(Window::Tumbling(length));
     Ok((Observer::with_config(groups, config)?, group))
 }
 

@@ -71,24 +71,20 @@ use super::readout::{Entry, NumericReadout, Queue, TextReadout};
 use super::{Fetch, Gradients, Parameters, Squares, reduce};
 use crate::equilibrium::VerdictConfig;
 use crate::phase_transition::Event;
-use crate::{
-    Cadence, Config, Error, GroupId, Observed, Observer, Reading, Report, Step, Symmetry, from_fn,
-};
+use crate::{Config, Error, GroupId, Observed, Observer, Reading, Report, Step, Symmetry, from_fn};
 
-/// Steps between readings, and the period of the default cadence.
-const PERIOD: u64 = 64;
-/// Consecutive steps in it that are observed: the midpoint thermometer needs three.
-const BURST: u64 = 4;
+/// Steps between readings: the period of the observer's default cadence.
+const REFRESH: u64 = 64;
 /// Events kept while nobody asks.
 const EVENTS: usize = 256;
 
 /// Options of an [`Instrumented`] model.
 ///
 /// ```
-/// use thermograd::{adapters::burn022::WatchConfig, Cadence, Config, Step};
+/// use thermograd::{adapters::burn022::WatchConfig, Config, Step};
 /// let step = Step::new(0.0).momentum(0.9).weight_decay(5e-4).batch_size(64);
 /// let config = WatchConfig::new(step)
-///     .observer(Config::default().cadence(Cadence::EVERY_STEP))
+///     .observer(Config::every_step())
 ///     .show(["temperature_midpoint", "z_d"]);
 /// ```
 #[derive(Debug, Clone)]
@@ -107,19 +103,17 @@ impl WatchConfig {
     /// [`Optimizer::HeavyBall`](crate::Optimizer::HeavyBall) takes both numbers. Its weight decay
     /// is coupled for SGD and Adam, and decoupled for `AdamW`.
     pub fn new(step: Step) -> Self {
-        // Valid by its constants: a burst is shorter than its period.
-        let cadence = Cadence::bursts(BURST, PERIOD).unwrap_or(Cadence::EVERY_STEP);
         Self {
             step,
-            observer: Config::default().cadence(cadence),
-            refresh: NonZeroU64::MIN.saturating_add(PERIOD - 1),
+            observer: Config::default(),
+            refresh: NonZeroU64::MIN.saturating_add(REFRESH - 1),
             shown: ["temperature_midpoint", "z", "z_d"]
                 .map(str::to_owned)
                 .to_vec(),
         }
     }
 
-    /// The observer's options, its default cadence of 4 steps in 64 included.
+    /// The observer's options; those of [`Config::default`] unless told otherwise.
     #[must_use]
     pub fn observer(mut self, config: Config) -> Self {
         self.observer = config;
@@ -147,9 +141,10 @@ impl WatchConfig {
 #[non_exhaustive]
 pub enum StopWhen {
     /// [`Event::EquilibriumReached`]: a whole window of the observer is in equilibrium. Windows
-    /// must tumble for it.
+    /// must tumble for it; one of the default options is 16 384 steps long.
     Equilibrium,
-    /// [`Event::Overheating`]: divergence is ahead, or has come.
+    /// [`Event::Overheating`]: divergence is ahead, or has come. To be told tens of steps before it,
+    /// give [`WatchConfig::observer`] a cadence of every step.
     Overheating,
 }
 
