@@ -20,7 +20,7 @@
 //! under fluctuations of about 1 from batch to batch:
 //!
 //! ```
-//! use thermograd::{Groups, Observer, Symmetry, slices, equilibrium::{Verdict, VerdictConfig}};
+//! use thermograd::{Config, Groups, Observer, Symmetry, slices, equilibrium::{Verdict, VerdictConfig}};
 //! # use thermograd::systems::{HarmonicBath, HarmonicConfig};
 //! # let diagonal = |soft: f64| -> Vec<f64> { (0..441).map(|i| if i % 22 != 0 { 0.0 } else if i == 0 { soft } else { 1.0 }).collect() };
 //! # let bath = HarmonicBath::new(&diagonal(0.002), &diagonal(0.0), HarmonicConfig::new(0.1))?;
@@ -28,7 +28,7 @@
 //! # let mut model = bath.sampler(&start, 2)?;
 //! # let mut groups = Groups::new();
 //! # let all = groups.add("all", Symmetry::Generic);
-//! # let mut observer = Observer::new(groups)?;
+//! # let mut observer = Observer::with_config(groups, Config::every_step())?;
 //! for step in 0..70_000 {
 //!     if step == 4000 {
 //!         let verdict = observer.verdict(&VerdictConfig::default())?;
@@ -51,7 +51,7 @@
 //! in 20 dimensions, minimum 0:
 //!
 //! ```
-//! use thermograd::{Groups, Observer, Symmetry, slices, systems::{HarmonicBath, HarmonicConfig}};
+//! use thermograd::{Config, Groups, Observer, Symmetry, slices, systems::{HarmonicBath, HarmonicConfig}};
 //! # fn diagonal(d: usize, x: f64) -> Vec<f64> { (0..d * d).map(|i| if i % (d + 1) == 0 { x } else { 0.0 }).collect() }
 //! let mut levels = Vec::new();
 //! for learning_rate in [0.1, 0.05] {
@@ -59,7 +59,7 @@
 //!     let mut model = bath.stationary_sampler(1)?;
 //! #   let mut groups = Groups::new();
 //! #   let all = groups.add("all", Symmetry::Generic);
-//! #   let mut observer = Observer::new(groups)?;
+//! #   let mut observer = Observer::with_config(groups, Config::every_step())?;
 //!     for _ in 0..10_000 {
 //! #       model.draw_second();
 //! #       let second = model.second_gradient().unwrap();
@@ -142,10 +142,10 @@
 //! whose single examples scatter by tr Σ₁ = 400, in batches of 32:
 //!
 //! ```
-//! use thermograd::{Groups, Observer, Step, Symmetry, slices, systems::Random};
+//! use thermograd::{Config, Groups, Observer, Step, Symmetry, slices, systems::Random};
 //! # let mut groups = Groups::new();
 //! # let all = groups.add("all", Symmetry::Generic);
-//! # let mut observer = Observer::new(groups)?;
+//! # let mut observer = Observer::with_config(groups, Config::every_step())?;
 //! # let mut random = Random::new(3);
 //! # let (dimension, batch) = (64, 32);
 //! # let sd = (400.0 / (dimension * batch) as f64).sqrt();
@@ -191,7 +191,7 @@
 //! directions hide among many soft ones. One direction in twenty is stiff here:
 //!
 //! ```
-//! use thermograd::{Groups, Observer, Symmetry, slices, systems::{HarmonicBath, HarmonicConfig}};
+//! use thermograd::{Config, Groups, Observer, Symmetry, slices, systems::{HarmonicBath, HarmonicConfig}};
 //! # fn diagonal(x: &[f64]) -> Vec<f64> { let d = x.len(); (0..d * d).map(|i| if i % (d + 1) == 0 { x[i / d] } else { 0.0 }).collect() }
 //! # let run = |stiff: f64| -> Result<f64, thermograd::Error> {
 //! #     let mut curvature = [1.0; 20];
@@ -200,7 +200,7 @@
 //! #     let mut model = bath.stationary_sampler(1)?;
 //! #     let mut groups = Groups::new();
 //! #     let all = groups.add("all", Symmetry::Generic);
-//! #     let mut observer = Observer::new(groups)?;
+//! #     let mut observer = Observer::with_config(groups, Config::every_step())?;
 //! #     for _ in 0..10_000 {
 //! #         observer.observe(&model.facts(), &slices(all, model.weights(), model.gradient()))?;
 //! #         model.step()?;
@@ -222,10 +222,10 @@
 //!
 //! ```
 //! use thermograd::phase_transition::Event;
-//! use thermograd::{Groups, Observer, Step, Symmetry, slices, systems::Random};
+//! use thermograd::{Config, Groups, Observer, Step, Symmetry, slices, systems::Random};
 //! # let mut groups = Groups::new();
 //! # let all = groups.add("all", Symmetry::Generic);
-//! # let mut observer = Observer::new(groups)?;
+//! # let mut observer = Observer::with_config(groups, Config::every_step())?;
 //! # let mut random = Random::new(0);
 //! # let mut w = vec![0.0_f64; 20];
 //! let mut alarm = None;
@@ -283,14 +283,14 @@
 //! `z_d` is far from 1. Weights started 1.5 times too far out:
 //!
 //! ```
-//! use thermograd::{Groups, Observer, Symmetry, slices, systems::{GasProtocol, IsotropicGasConfig}};
+//! use thermograd::{Config, Groups, Observer, Symmetry, slices, systems::{GasProtocol, IsotropicGasConfig}};
 //! let protocol = GasProtocol::FixedLearningRate { learning_rate: 0.1, weight_decay: 0.01 };
 //! let config = IsotropicGasConfig::new(100, protocol);
 //! let stationary = *config.stationary_radius().ready().unwrap();
 //! let mut model = config.radius(1.5 * stationary).build()?;
 //! # let mut groups = Groups::new();
 //! # let hidden = groups.add("hidden", Symmetry::ScaleInvariant);
-//! # let mut observer = Observer::new(groups)?;
+//! # let mut observer = Observer::with_config(groups, Config::every_step())?;
 //! for _ in 0..128 {
 //!     observer.observe(&model.facts(), &slices(hidden, model.weights(), model.gradient()))?;
 //!     model.step()?;
@@ -318,10 +318,10 @@
 //! remember each other, `z_update` is 1 plus what they have along the weights. Updates by the sign of the gradient:
 //!
 //! ```
-//! use thermograd::{Groups, Observer, Optimizer, Step, Symmetry, slices, systems::Random};
+//! use thermograd::{Config, Groups, Observer, Optimizer, Step, Symmetry, slices, systems::Random};
 //! # let mut groups = Groups::new();
 //! # let all = groups.add("all", Symmetry::Generic);
-//! # let mut observer = Observer::new(groups)?;
+//! # let mut observer = Observer::with_config(groups, Config::every_step())?;
 //! # let mut random = Random::new(2);
 //! let (rate, decay) = (0.01, 0.5);
 //! let mut w = vec![0.1_f64; 64]; // r² = ηd/(2λ) = 0.64 already
@@ -348,13 +348,13 @@
 //! `temperature_noise`. One reads how the weights move, the other how they should:
 //!
 //! ```
-//! use thermograd::{Groups, Observer, Step, Symmetry, View, slices, systems::Random};
+//! use thermograd::{Config, Groups, Observer, Step, Symmetry, View, slices, systems::Random};
 //! let bf16 = |x: f32| ((x.to_bits() + 0x7fff + ((x.to_bits() >> 16) & 1)) >> 16) as u16; // to nearest
 //! let widen = |bits: u16| f32::from_bits(u32::from(bits) << 16);
 //! # let mut random = Random::new(4);
 //! # let mut groups = Groups::new();
 //! let (rounded, master) = (groups.add("bf16", Symmetry::Generic), groups.add("f32", Symmetry::Generic));
-//! # let mut observer = Observer::new(groups)?;
+//! # let mut observer = Observer::with_config(groups, Config::every_step())?;
 //! let mut low: Vec<u16> = vec![bf16(1.0); 256]; // weights in bf16 alone
 //! let mut high: Vec<f32> = vec![1.0; 256]; // master weights
 //! # let mut draw = || (0..256).map(|_| 0.1 * random.normal() as f32).collect::<Vec<f32>>();

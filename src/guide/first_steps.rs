@@ -28,13 +28,14 @@
 //! Show the observer weights and gradients after the backward pass and before the update:
 //!
 //! ```
-//! use thermograd::{Groups, Observer, Symmetry, slices};
+//! use thermograd::{Config, Groups, Observer, Symmetry, slices};
 //! # use thermograd::systems::{GasProtocol, IsotropicGasConfig};
 //! # let protocol = GasProtocol::FixedLearningRate { learning_rate: 0.1, weight_decay: 0.05 };
 //! # let mut model = IsotropicGasConfig::new(100, protocol).strength(1.0).radius(3.0).build()?;
 //! let mut groups = Groups::new();
 //! let hidden = groups.add("hidden", Symmetry::ScaleInvariant);
-//! let mut observer = Observer::new(groups)?;
+//! // Every step is looked at; `Observer::new` looks at 4 in 64, see below.
+//! let mut observer = Observer::with_config(groups, Config::every_step())?;
 //! for _ in 0..20_000 {
 //!     // The batch's loss, the learning rate η, the weight decay λ:
 //!     // Step::new(loss).learning_rate(0.1).weight_decay(0.05)
@@ -128,10 +129,10 @@
 //! number that was computed from an input you did not give:
 //!
 //! ```
-//! use thermograd::{Groups, Observer, Step, Symmetry, slices};
+//! use thermograd::{Config, Groups, Observer, Step, Symmetry, slices};
 //! let mut groups = Groups::new();
 //! let all = groups.add("all", Symmetry::Generic);
-//! let mut observer = Observer::new(groups)?;
+//! let mut observer = Observer::with_config(groups, Config::every_step())?;
 //! # let (w, mut g) = ([0.3_f32, 0.1], [0.0_f32; 2]);
 //! for step in 0..200 {
 //! #   g[0] = if step % 2 == 0 { 1.0 } else { -1.0 };
@@ -159,10 +160,10 @@
 //! before:
 //!
 //! ```
-//! use thermograd::{Groups, Observer, Step, Symmetry, slices, systems::Ar1};
+//! use thermograd::{Config, Groups, Observer, Step, Symmetry, slices, systems::Ar1};
 //! let mut groups = Groups::new();
 //! let all = groups.add("all", Symmetry::Generic);
-//! let mut observer = Observer::new(groups)?;
+//! let mut observer = Observer::with_config(groups, Config::every_step())?;
 //! let losses = Ar1::new(0.95)?.with_mean(2.0)?.with_variance(0.04)?;
 //! for loss in losses.series(0).take(10_000) {
 //!     observer.observe(&Step::new(loss), &slices(all, &[1.0_f32], &[0.0_f32]))?;
@@ -200,18 +201,18 @@
 //! `z_virial`, besides.
 //!
 //! # Cadence: what it costs
-//! Every step is looked at unless told otherwise. Thermometers that read motion want two or three
-//! steps in a row and no more, so a few steps in a row now and then are enough:
+//! The runs of this guide are short, and every step of them is looked at. Thermometers that read
+//! motion want two or three steps in a row and no more, so for the thousands of steps of a training a few
+//! in a row now and then are enough. By default an observer looks at 4 in 64:
 //!
 //! ```
-//! use thermograd::{Cadence, Config, Groups, Observer, Symmetry, slices};
+//! use thermograd::{Groups, Observer, Symmetry, slices};
 //! # use thermograd::systems::{GasProtocol, IsotropicGasConfig};
 //! # let protocol = GasProtocol::FixedLearningRate { learning_rate: 0.1, weight_decay: 0.05 };
 //! # let mut model = IsotropicGasConfig::new(100, protocol).radius(3.0).build()?;
 //! # let mut groups = Groups::new();
 //! # let hidden = groups.add("hidden", Symmetry::ScaleInvariant);
-//! let config = Config::default().cadence(Cadence::bursts(4, 64)?);
-//! let mut observer = Observer::with_config(groups, config)?;
+//! let mut observer = Observer::new(groups)?;
 //! let mut second_gradients = 0;
 //! for _ in 0..19_200 {
 //!     if observer.is_due() {
@@ -234,7 +235,8 @@
 //!
 //! A step that is looked at costs one reading of weights and gradients at the speed of memory;
 //! [`speed`](super::speed) has figures. Past weights are kept on 65 536 coordinates a group, drawn once at
-//! random; norms and noise read all. Windows of 10 000 observed steps follow each other.
+//! random; norms and noise read all. Windows of 1024 observed steps follow each other, or of 10 000 with
+//! [`Config::every_step`](crate::Config::every_step); [`Config`](crate::Config) says when to take which.
 //!
 //! # When something changes
 //! Readings are averages over a window. A learning rate that changes within it gives an average

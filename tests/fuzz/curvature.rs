@@ -1,7 +1,7 @@
 //! Curvature and flatness with closures that may answer anything, or fail.
 
 use thermograd::curvature::{
-    CentralDifference, Coordinates, DensityConfig, LanczosConfig, Probe, Rates, Trace, TraceConfig,
+    CentralDifference, Coordinates, DensityConfig, Dynamics, LanczosConfig, Probe, Trace, TraceConfig,
     edge_of_stability, edge_ratio, extremes, frobenius_squared, gradient, gradient_f32,
     hessian_vector, loss, loss_f32, sharpness, spectral_density, trace, traces,
 };
@@ -131,7 +131,7 @@ pub(crate) fn spectra(source: &mut Source) {
         .tolerance(source.share())
         .steps(source.count(20))
         .seed(source.bits());
-    let rates = Rates::learning_rate(source.number()).momentum(source.share());
+    let rates = Dynamics::learning_rate(source.number()).momentum(source.share());
     answer(rates.critical_curvature());
     let mut found: Option<Trace> = None;
     let mut work = |source: &mut Source, hessian: &mut dyn thermograd::curvature::HessianVector| {

@@ -461,7 +461,7 @@ fn states_are_read_off_an_observer() {
 fn states_without_a_decay_are_undefined() {
     let mut groups = Groups::new();
     let group = groups.add("all", Symmetry::Generic);
-    let mut observer = Observer::new(groups).unwrap();
+    let mut observer = Observer::with_config(groups, Config::every_step()).unwrap();
     let mut random = Random::new(1);
     for _ in 0..300 {
         let mut draw = || [random.normal(), random.normal()];

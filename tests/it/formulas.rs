@@ -198,12 +198,9 @@ fn a_metric_says_what_it_was_told() {
     let metric = Metric::new("rms", &[M::GradientNormSquared], |e| {
         Some(e.mean(M::GradientNormSquared)?.sqrt())
     });
-    assert_eq!((metric.symbol_str(), metric.unit_str()), ("", ""));
-    let metric = metric.symbol("|g|").unit("loss/weight");
-    assert_eq!(
-        (metric.symbol_str(), metric.unit_str()),
-        ("|g|", "loss/weight")
-    );
+    assert_eq!((metric.symbol(), metric.unit()), ("", ""));
+    let metric = metric.with_symbol("|g|").with_unit("loss/weight");
+    assert_eq!((metric.symbol(), metric.unit()), ("|g|", "loss/weight"));
     assert_eq!(
         metric.value(&with(&[(M::GradientNormSquared, 9.0)])),
         Some(3.0)

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use thermograd::systems::{GasProtocol, IsotropicGasConfig};
-use thermograd::{CATALOGUE, Groups, Input, Metric, Observer, Scope, Symmetry, slices};
+use thermograd::{CATALOGUE, Config, Groups, Input, Metric, Observer, Scope, Symmetry, slices};
 
 fn source(path: &str) -> String {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap()
@@ -132,7 +132,7 @@ fn the_printed_report_is_that_of_the_code() {
     let mut model = config.build().unwrap();
     let mut groups = Groups::new();
     let hidden = groups.add("hidden", Symmetry::ScaleInvariant);
-    let mut observer = Observer::new(groups).unwrap();
+    let mut observer = Observer::with_config(groups, Config::every_step()).unwrap();
     for _ in 0..20_000 {
         model.draw_second();
         let second = model.second_gradient().unwrap();
