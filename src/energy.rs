@@ -128,7 +128,8 @@ pub fn entropy(e: &Ensemble) -> Option<f64> {
 
 /// Helmholtz free energy F = U − TS, T from measured noise, S as measured or told.
 pub fn helmholtz(e: &Ensemble) -> Option<f64> {
-    Some(internal(e)? - temperature::noise(e)? * entropy(e)?)
+    let energy = internal(e)? - temperature::noise(e)? * entropy(e)?;
+    energy.is_finite().then_some(energy)
 }
 
 /// Gibbs free energy G = U + pV − TS.
@@ -159,5 +160,6 @@ pub fn heat_capacity(e: &Ensemble) -> Option<f64> {
     let temperature = temperature::noise(e).filter(|&t| t > 0.0)?;
     let covariance = e.mean(Moment::LossProduct)?
         - e.mean(Moment::PairedLoss)? * e.mean(Moment::IndependentLoss)?;
-    Some(covariance / (temperature * temperature))
+    let capacity = covariance / (temperature * temperature);
+    capacity.is_finite().then_some(capacity)
 }

@@ -189,7 +189,8 @@ pub fn z_d(e: &Ensemble) -> Option<f64> {
 /// ```
 pub fn real_gas_balance(e: &Ensemble) -> Option<f64> {
     let kinetic = e.mean(Moment::KineticHeat).filter(|&heat| heat > 0.0)?;
-    Some((e.mean(Moment::PressureNormSquared)? + e.mean(Moment::Virial)?) / kinetic)
+    let balance = (e.mean(Moment::PressureNormSquared)? + e.mean(Moment::Virial)?) / kinetic;
+    balance.is_finite().then_some(balance)
 }
 
 /// Departure from scale invariance, ⟨|w·g|/(|w||g|)⟩: rounding for a group that has it.
@@ -343,7 +344,7 @@ impl Settling {
         Self {
             relaxation_steps,
             deviation,
-            remaining_steps: if folds > 0.0 {
+            remaining_steps: if folds > 0.0 && relaxation_steps > 0.0 {
                 relaxation_steps * folds
             } else {
                 0.0

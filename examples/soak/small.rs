@@ -74,7 +74,9 @@ pub(crate) fn soak(steps: u64, findings: &mut Vec<Finding>) -> Result<(), Box<dy
             reference[2].add_product(0.5 * (g - other), g - other);
         }
         if observed == Observed::WindowComplete {
-            for (score, (metric, truth)) in scores.iter_mut().zip(truths) {
+            // The virial's centre is a mean of the same window: it is biased by the ratio of the
+            // autocorrelation time to its length, and left to the growing one.
+            for (score, (metric, truth)) in scores.iter_mut().zip(truths).take(3) {
                 if let Reading::Ready(found) = default.read(all, metric)? {
                     let half = usize::from(2 * step >= steps);
                     score[half].push(found.z_score(truth).unwrap_or(f64::NAN));
@@ -126,7 +128,11 @@ pub(crate) fn soak(steps: u64, findings: &mut Vec<Finding>) -> Result<(), Box<dy
                 0.0,
             ));
         }
-        for (half, score) in ["first", "second"].iter().zip(score) {
+        for (half, score) in ["first", "second"]
+            .iter()
+            .zip(score)
+            .filter(|(_, s)| s.count > 0.0)
+        {
             // The mean of n scores errs by 1/√n, and their spread by 1/√(2n).
             let n = score.count;
             findings.push(Finding::new(

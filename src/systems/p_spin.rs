@@ -168,9 +168,11 @@ impl PSpin {
 
     /// `f(m)`: free energy per degree of freedom over `T̃`, in the limit; `None` unless `|m| < 1` and `T̃ > 0`.
     pub fn free_energy_density(&self, overlap: f64, reduced_temperature: f64) -> Option<f64> {
-        (overlap.abs() < 1.0 && reduced_temperature > 0.0).then(|| {
-            self.loss_at(overlap) / reduced_temperature - 0.5 * (-overlap * overlap).ln_1p()
-        })
+        let density =
+            || self.loss_at(overlap) / reduced_temperature - 0.5 * (-overlap * overlap).ln_1p();
+        (overlap.abs() < 1.0 && reduced_temperature > 0.0)
+            .then(density)
+            .filter(|density| density.is_finite())
     }
 
     fn spinodal(&self) -> f64 {

@@ -226,7 +226,7 @@ macro_rules! targets {
 }
 
 targets! {
-    observe = observer::observe / 20;
+    observe = observer::observe / 50;
     sums = formulas::sums / 1;
     ensemble = formulas::ensemble / 2;
     gradient_noise = noise::noise / 1;

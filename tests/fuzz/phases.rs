@@ -168,7 +168,7 @@ pub(crate) fn charts(source: &mut Source) {
         CusumConfig::run_length_by_markov_chain,
         CusumConfig::run_length_by_siegmund,
     ] {
-        if source.chance(64) {
+        if source.chance(255) {
             answer(length(&config, source.number()));
         }
     }
