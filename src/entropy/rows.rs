@@ -483,8 +483,8 @@ mod explicit {
                 let [x0, x1] = T::wide(simd, &padded(rest));
                 let [y0, y1] = T::wide(simd, &padded(&b[r][wholes.len() * LANES..]));
                 let (d0, d1) = (x0 - y0, x1 - y1);
-                low[r] = low[r] + d0 * d0;
-                high[r] = high[r] + d1 * d1;
+                low[r] += d0 * d0;
+                high[r] += d1 * d1;
             }
             found[r] = folded(simd, low[r] + high[r]);
         }
