@@ -40,7 +40,8 @@ const LANES: usize = 16;
 const LEAF: usize = 1024;
 /// Parameters of the new row compared at a time: this much of it stays in cache.
 const TILE: usize = 64 * LEAF;
-/// Rows compared with a new one at a time.
+/// Rows compared with a new one at a time, in vectors.
+#[cfg(feature = "simd")]
 const ABREAST: usize = 4;
 /// Rows on the left whose leaves stay in cache.
 const GROUP: usize = 96;
