@@ -117,7 +117,7 @@ pub(crate) fn rows(effort: Effort) -> Answer<Vec<Row>> {
 fn large(n: usize, d: usize, target: f64) -> Answer<Vec<Row>> {
     let snapshots = cloud(n, d);
     let mut following = Following::new(&snapshots)?;
-    let rounds = if d > 10_000 { 2 } else { 5 };
+    let rounds = if d > 10_000 { 3 } else { 5 };
     let (warm, chill, seconds) = alone(|| {
         let mut literal = || {
             black_box(baseline::published_entropy(&snapshots));

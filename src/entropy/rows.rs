@@ -41,7 +41,7 @@ const LANES: usize = 16;
 const LEAF: usize = 1024;
 /// Parameters of the new row compared at a time: this much of it stays in cache.
 const TILE: usize = 64 * LEAF;
-/// Rows compared with a new one at a time.
+/// Rows compared with a new one at a time, in vectors.
 #[cfg(feature = "simd")]
 const ABREAST: usize = 4;
 /// Rows on the left whose leaves stay in cache.
@@ -485,8 +485,8 @@ mod explicit {
                 let [x0, x1] = T::wide(simd, &padded(rest));
                 let [y0, y1] = T::wide(simd, &padded(&b[r][wholes.len() * LANES..]));
                 let (d0, d1) = (x0 - y0, x1 - y1);
-                low[r] = low[r] + d0 * d0;
-                high[r] = high[r] + d1 * d1;
+                low[r] += d0 * d0;
+                high[r] += d1 * d1;
             }
             found[r] = folded(simd, low[r] + high[r]);
         }

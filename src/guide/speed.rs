@@ -6,43 +6,44 @@
 //! prints every figure of this page beside its target, for your machine, in a few minutes;
 //! `--quick` does so for small sizes in seconds. Nothing on this page is promised for another
 //! machine, and each ratio was taken by timing two things in turn. All figures are of one run on a
-//! virtual machine with two cores of an AMD EPYC (Zen 4, 3.6 GHz, AVX-512) that nothing else used.
+//! virtual machine with two cores of an AMD EPYC (Zen 4, 3.6 GHz, AVX-512), at rest but for what
+//! others do with the memory and the cache that it shares with them.
 //!
 //! # The pass
 //! Observing a step means a handful of sums over weights, gradients and, for displacements, the
 //! weights of the step before. There is hardly any arithmetic in it, so that its limit, where the
-//! streams lie in memory, is the reading of it: the pass over `f32` comes within an eighth of that
+//! streams lie in memory, is the reading of it: the pass over `f32` comes within a tenth of that
 //! on one core. Where they lie in a cache, or are of 16 bits, its limit is arithmetic.
 //!
 //! | what | share of the read bandwidth, or ratio | quartiles | target |
 //! |---|---|---|---|
-//! | pass, f32, 2 streams, d=1e8, 1 thread | 0.89 of the read bandwidth | 0.87 to 0.89 | ≥ 0.9, missed |
-//! | pass, f32, 3 streams, d=1e8, 1 thread | 0.94 of the read bandwidth | 0.93 to 0.96 | ≥ 0.85 |
-//! | pass, f32, 2 streams, d=1e8, 2 threads | 0.85 of the read bandwidth | 0.79 to 0.91 | ≥ 0.9, missed |
-//! | pass, f32, 3 streams, d=1e8, 2 threads | 0.78 of the read bandwidth | 0.73 to 1.12 | ≥ 0.85, missed |
-//! | pass, bf16, 2 streams, d=1e8, 1 thread | 0.68 of the read bandwidth | 0.67 to 0.70 | ≥ 0.8, missed |
-//! | pass, bf16, 3 streams, d=1e8, 1 thread | 0.53 of the read bandwidth | 0.52 to 0.53 | ≥ 0.8, missed |
-//! | pass, bf16, 2 streams, d=1e8, 2 threads | 0.73 of the read bandwidth | 0.72 to 0.76 | ≥ 0.8, missed |
-//! | pass, bf16, 3 streams, d=1e8, 2 threads | 0.48 of the read bandwidth | 0.45 to 0.58 | ≥ 0.8, missed |
-//! | pass, f32, 2 streams, d=1e6, 1 thread | 0.52 of the read bandwidth | 0.49 to 0.55 | ≥ 0.95, missed |
-//! | pass, f32, 3 streams, d=1e6, 1 thread | 0.47 of the read bandwidth | 0.46 to 0.49 | ≥ 0.95, missed |
-//! | pass, f32, 2 streams, d=1e4, 1 thread | 4.9e+09 parameters/s | 4.8e+09 to 4.9e+09 | ≥ 3e+09 |
+//! | pass, f32, 2 streams, d=1e8, 1 thread | 0.90 of the read bandwidth | 0.83 to 1.18 | ≥ 0.9 |
+//! | pass, f32, 3 streams, d=1e8, 1 thread | 0.96 of the read bandwidth | 0.96 to 0.96 | ≥ 0.85 |
+//! | pass, f32, 2 streams, d=1e8, 2 threads | 0.93 of the read bandwidth | 0.82 to 1.02 | ≥ 0.9 |
+//! | pass, f32, 3 streams, d=1e8, 2 threads | 1.05 of the read bandwidth | 1.03 to 1.08 | ≥ 0.85 |
+//! | pass, bf16, 2 streams, d=1e8, 1 thread | 0.64 of the read bandwidth | 0.63 to 0.65 | ≥ 0.8, missed |
+//! | pass, bf16, 3 streams, d=1e8, 1 thread | 0.50 of the read bandwidth | 0.49 to 0.50 | ≥ 0.8, missed |
+//! | pass, bf16, 2 streams, d=1e8, 2 threads | 0.67 of the read bandwidth | 0.61 to 0.76 | ≥ 0.8, missed |
+//! | pass, bf16, 3 streams, d=1e8, 2 threads | 0.74 of the read bandwidth | 0.54 to 0.79 | ≥ 0.8, missed |
+//! | pass, f32, 2 streams, d=1e6, 1 thread | 0.53 of the read bandwidth | 0.49 to 0.56 | ≥ 0.95, missed |
+//! | pass, f32, 3 streams, d=1e6, 1 thread | 0.46 of the read bandwidth | 0.44 to 0.47 | ≥ 0.95, missed |
+//! | pass, f32, 2 streams, d=1e4, 1 thread | 4.9e+09 parameters/s | 4.9e+09 to 4.9e+09 | ≥ 3e+09 |
 //! | pass, f32, 3 streams, d=1e4, 1 thread | 2.6e+09 parameters/s | 2.6e+09 to 2.6e+09 | ≥ 3e+09, missed |
-//! | pass, f32, 3 streams, d=1e6, against nalgebra | 30.01 times faster | 27.42 to 42.36 | ≥ 10 |
-//! | pass, f32, 3 streams, d=1e6, against ndarray | 35.78 times faster | 30.08 to 45.15 | ≥ 4 |
-//! | pass, f32, 3 streams, d=1e6, against a plain fold | 3.82 times faster | 3.76 to 3.87 | ≥ 5, missed |
+//! | pass, f32, 3 streams, d=1e6, against nalgebra | 32.32 times faster | 29.23 to 41.08 | ≥ 10 |
+//! | pass, f32, 3 streams, d=1e6, against ndarray | 36.42 times faster | 28.96 to 44.07 | ≥ 4 |
+//! | pass, f32, 3 streams, d=1e6, against a plain fold | 3.83 times faster | 3.75 to 3.88 | ≥ 5, missed |
 //! | projection, f32, d=1e8, k=64, over a pure read | 1.46 times its time | 1.45 to 1.47 | ≤ 1.25, missed |
-//! | projection, f32, d=1e8, k=1024, over a pure read | 1.88 times its time | 1.84 to 2.04 | ≤ 1.25, missed |
-//! | projection, f32, d=1e6, k=8, over a pure read | 4.27 times its time | 3.98 to 4.47 | ≤ 1.25, missed |
-//! | projection, f32, d=1e6, k=64, over a pure read | 4.39 times its time | 4.00 to 4.52 | ≤ 1.25, missed |
-//! | projection, f32, d=1e6, k=1000, over a pure read | 4.06 times its time | 4.04 to 4.37 | ≤ 1.25, missed |
-//! | projection, f32, d=1e6, k=1024, over a pure read | 4.07 times its time | 4.05 to 4.34 | ≤ 1.25, missed |
+//! | projection, f32, d=1e8, k=1024, over a pure read | 1.92 times its time | 1.91 to 2.11 | ≤ 1.25, missed |
+//! | projection, f32, d=1e6, k=8, over a pure read | 4.23 times its time | 3.93 to 4.39 | ≤ 1.25, missed |
+//! | projection, f32, d=1e6, k=64, over a pure read | 4.05 times its time | 3.79 to 4.16 | ≤ 1.25, missed |
+//! | projection, f32, d=1e6, k=1000, over a pure read | 4.22 times its time | 4.14 to 4.54 | ≤ 1.25, missed |
+//! | projection, f32, d=1e6, k=1024, over a pure read | 4.23 times its time | 4.14 to 4.52 | ≤ 1.25, missed |
 //! | projection, rms error of a distance times √2k, k=64 | 0.99 | | ≤ 1.1 |
 //! | projection, rms error of a distance times √2k, k=1024 | 0.99 | | ≤ 1.1 |
 //! | same bits: 1, 2, 3, 8 threads, splits, instructions | 0 passes that differ | | ≤ 0 |
 //! | rounding of w², w·g, g², d=1e7 | 2.1e-16 of the sum of absolute terms | | ≤ 2e-15 |
-//! | observing the digits network, 4 steps in 64 (the default) | 0.011 of the step | 0.009 to 0.014 | ≤ 0.01, missed |
-//! | observing the digits network, every step | 0.067 of the step | 0.065 to 0.075 | ≤ 0.1 |
+//! | observing the digits network, 4 steps in 64 (the default) | 0.010 of the step | 0.007 to 0.012 | ≤ 0.01 |
+//! | observing the digits network, every step | 0.067 of the step | 0.066 to 0.071 | ≤ 0.1 |
 //!
 //! The limit is the faster of two ways of reading the same streams one after the other, with and
 //! without asking for lines ahead. With two threads memory itself is unsteady here, and so are those
@@ -52,11 +53,11 @@
 //!
 //! Read it from the left: up to a thousand parameters a call costs what a call costs, half a
 //! microsecond; then the arithmetic of six sums; from some 3·10⁶ on, where the streams no longer fit
-//! the caches, the pass lies on the line of the pure read. There a plain fold takes 2.7 times as long,
-//! and 3.8 times at 10⁶. A second thread pays from some 5·10⁶ parameters on; before that it costs more
+//! the caches, the pass lies on the line of the pure read. There a plain fold takes 2.5 times as long,
+//! and 3.8 times at 10⁶. A second thread pays from some 2·10⁶ parameters on; before that it costs more
 //! than it saves, here. nalgebra and ndarray are written the way one would, with vectors of
 //! `f64` made for the purpose. At 10⁴ nalgebra takes 3.5 times as long as the pass; beyond 10⁶ each of
-//! its own parameters costs up to 14 times as much as at 10⁴, presumably because memory that large is
+//! its own parameters costs up to 13 times as much as at 10⁴, presumably because memory that large is
 //! mapped anew in every call, and the rows of the table hold that too.
 //!
 //! # Why the bits are always the same
@@ -113,26 +114,26 @@
 //!
 //! | what | times faster | quartiles | target |
 //! |---|---|---|---|
-//! | an entropy for each added snapshot, d = 1e3, than arXiv 2511.07308 as published | 320 | 319 to 336 | ≥ 100 |
-//! | d = 1e4 | 423 | 422 to 425 | ≥ 200 |
-//! | d = 1e5 | 451 | 427 to 451 | ≥ 300 |
-//! | d = 3, against a k-d tree of angles | 4.2 | 3.9 to 4.3 | ≥ 20, missed |
-//! | d = 3, against all pairs | 29 | 26 to 31 | ≥ 20 |
-//! | a cold window and an entropy, d = 1e3 | 1.9 | 1.8 to 2.0 | ≥ 3, missed |
-//! | d = 1e4 | 2.3 | 2.3 to 2.3 | ≥ 3, missed |
-//! | d = 1e5 | 2.4 | 2.3 to 2.4 | ≥ 3, missed |
-//! | burn-in, 1e4 steps, than pymbar's loop over every origin | 478 | 473 to 488 | ≥ 50 |
-//! | PELT, 1000 elements, a change every 100, than an O(n²) programme | 8.4 | 8.2 to 8.5 | ≥ 100, missed |
-//! | the same, than one that takes its costs from the elements | 1838 | 1778 to 2003 | ≥ 100 |
-//! | PELT, 1000 elements without a change, than an O(n²) programme | 7.1 | 6.9 to 7.2 | ≥ 100, missed |
-//! | PELT, 1e4 elements without a change, than our own O(n²) programme | 37 | 37 to 37 | ≥ 100, missed |
+//! | an entropy for each added snapshot, d = 1e3, than arXiv 2511.07308 as published | 314 | 262 to 319 | ≥ 100 |
+//! | d = 1e4 | 459 | 396 to 462 | ≥ 200 |
+//! | d = 1e5, two rounds | 463 | 440 to 486 | ≥ 300 |
+//! | d = 3, against a k-d tree of angles | 4.6 | 4.3 to 4.8 | ≥ 20, missed |
+//! | d = 3, against all pairs | 34 | 33 to 36 | ≥ 20 |
+//! | a cold window and an entropy, d = 1e3 | 2.1 | 1.9 to 2.9 | ≥ 3, missed |
+//! | d = 1e4 | 2.4 | 2.3 to 3.1 | ≥ 3, missed |
+//! | d = 1e5, two rounds | 2.5 | 2.4 to 2.6 | ≥ 3, missed |
+//! | burn-in, 1e4 steps, than pymbar's loop over every origin | 477 | 471 to 479 | ≥ 50 |
+//! | PELT, 1000 elements, a change every 100, than an O(n²) programme | 10.3 | 9.8 to 10.5 | ≥ 100, missed |
+//! | the same, than one that takes its costs from the elements | 2490 | 2178 to 2683 | ≥ 100 |
+//! | PELT, 1000 elements without a change, than an O(n²) programme | 8.6 | 8.1 to 8.8 | ≥ 100, missed |
+//! | PELT, 1e4 elements without a change, than our own O(n²) programme | 36 | 36 to 37 | ≥ 100, missed |
 //!
 //! The baselines are written in Rust and compiled with the example: the published entropy takes its
 //! angles in `f64`, its products of matrices through nalgebra and its tree with leaves of thirty.
 //! What they cost in Python is not part of the ratios.
 //!
 //! - A snapshot that enters a full window brings one row of distances, read at the speed of memory
-//!   (20 GB/s at d = 1e4 and 1e5, where a pure read of as much had 20 to 27), and
+//!   (22 GB/s at d = 1e5, where a pure read of as much had 21), and
 //!   [`WindowConfig::follow`](crate::entropy::WindowConfig::follow) keeps neighbours up to date.
 //!   From a few thousand parameters on, the row is nearly all of the cost.
 //! - A tree of a thousand points in two dimensions takes a quarter of a millisecond to build and to
@@ -141,8 +142,8 @@
 //! - A cold window ([`SnapshotWindow::push_all`](crate::entropy::SnapshotWindow::push_all)) takes
 //!   differences, squares and sums, three roundings a parameter and pair, where a product of
 //!   matrices needs one fused operation. It does so at 85% of what the core can do at all; at the
-//!   whole of it, the ratio would be 2.8. Two threads fill it in 0.68 and 0.73 of the time of one at
-//!   d = 1e4 and 1e5. Products would be faster and lose the digits: an entropy of f32 snapshots of norm
+//!   whole of it, the ratio would be below 3 still. Two threads take 0.62 of the time of one at
+//!   d = 1e5. Products would be faster and lose the digits: an entropy of f32 snapshots of norm
 //!   10 in steps of 10⁻⁴, d = 1e5, agrees with integer arithmetic to the last digit of its `f64`,
 //!   2·10⁻¹⁰ nats.
 //! - PELT costs one or two tenths of a microsecond for each element, whatever the length, and the

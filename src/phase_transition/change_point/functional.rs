@@ -153,14 +153,14 @@ impl Eight {
         handicap: &Lane,
         until: f64,
     ) {
-        for i in 0..LANES {
+        for (i, handicap) in handicap.iter().enumerate() {
             let lead = best - self.value[i];
-            let square = (lead - slack - handicap[i]) * self.flatness[i];
+            let square = (lead - slack - handicap) * self.flatness[i];
             let lost = if square > 0.0 { square.sqrt() } else { 0.0 };
             // √(a + b) ≤ √a + √b, with no more than σ² for the flatness of b.
             let mut reach = lost + room;
             if MODIFIED {
-                reach += (handicap[i] * self.flatness[i]).sqrt();
+                reach += (handicap * self.flatness[i]).sqrt();
             }
             let (low, high) = (self.mean[i] - reach, self.mean[i] + reach);
             let low = if low > self.low[i] { low } else { self.low[i] };
@@ -202,6 +202,43 @@ impl Starts {
             (last.low[lane], last.high[lane]) = range;
             (last.hole_low[lane], last.hole_high[lane]) = hole;
         }
+    }
+
+    /// Divides the means between all of these and a start at the end that costs `best`. Where the
+    /// latter is never better: a bound of that.
+    #[inline(always)]
+    fn divide(&mut self, end: &End, best: f64, slack: f64, modified: bool) -> (f64, f64) {
+        let at = end.moments.position;
+        let until = at + end.least;
+        let room = (2.0 * slack * end.variance).sqrt();
+        let mut hole = NOTHING;
+        let full = self.eights.len().saturating_sub(1) * LANES;
+        let mut taken = self.len.saturating_sub(full);
+        for eight in self.eights.iter_mut().rev() {
+            let mut handicap = [0.0; LANES];
+            let rounding = (slack, room);
+            if modified {
+                // What the penalty has against the older one at the first end where both may
+                // be last, and less so later.
+                for (handicap, position) in handicap.iter_mut().zip(eight.position) {
+                    *handicap = ((end.least + at - position) / end.least).ln();
+                }
+                eight.yield_to::<true>(best, rounding, &handicap, until);
+            } else {
+                eight.yield_to::<false>(best, rounding, &handicap, until);
+            }
+            for lane in (0..taken).rev() {
+                let (mean, lost) = (eight.mean[lane], eight.lost[lane]);
+                let (low, high) = (mean - lost, mean + lost);
+                if low < hole.1 && hole.0 < high {
+                    hole = (smaller(hole.0, low), -smaller(-hole.1, -high));
+                } else if high - low > hole.1 - hole.0 {
+                    hole = (low, high);
+                }
+            }
+            taken = LANES;
+        }
+        hole
     }
 
     /// Keeps those that can win at a later end than this.
@@ -248,9 +285,10 @@ fn solve(costs: &MeanCost, problem: &Problem) -> Vec<usize> {
     let range = costs.range();
     let share = |elements: usize| (elements as f64 / n as f64).ln();
     // What the modified penalty adds, by the length of the segment.
-    let extra: Vec<f64> = match problem.modified {
-        true => (0..=n).map(share).collect(),
-        false => Vec::new(),
+    let extra: Vec<f64> = if problem.modified {
+        (0..=n).map(share).collect()
+    } else {
+        Vec::new()
     };
     let mut best = vec![f64::INFINITY; n + 1];
     let mut previous = vec![0_usize; n + 1];
@@ -304,34 +342,7 @@ fn solve(costs: &MeanCost, problem: &Problem) -> Vec<usize> {
             eight.drop_above(best[t] + slack, until);
         }
         if t + least <= n {
-            let room = (2.0 * slack * end.variance).sqrt();
-            let mut hole = NOTHING;
-            let full = starts.eights.len().saturating_sub(1) * LANES;
-            let mut taken = starts.len.saturating_sub(full);
-            for eight in starts.eights.iter_mut().rev() {
-                let mut handicap = [0.0; LANES];
-                let rounding = (slack, room);
-                if problem.modified {
-                    // What the penalty has against the older one at the first end where both may
-                    // be last, and less so later.
-                    for (handicap, position) in handicap.iter_mut().zip(eight.position) {
-                        *handicap = ((end.least + at - position) / end.least).ln();
-                    }
-                    eight.yield_to::<true>(best[t], rounding, &handicap, until);
-                } else {
-                    eight.yield_to::<false>(best[t], rounding, &handicap, until);
-                }
-                for lane in (0..taken).rev() {
-                    let (mean, lost) = (eight.mean[lane], eight.lost[lane]);
-                    let (low, high) = (mean - lost, mean + lost);
-                    if low < hole.1 && hole.0 < high {
-                        hole = (smaller(hole.0, low), -smaller(-hole.1, -high));
-                    } else if high - low > hole.1 - hole.0 {
-                        hole = (low, high);
-                    }
-                }
-                taken = LANES;
-            }
+            let hole = starts.divide(&end, best[t], slack, problem.modified);
             if starts.len == 0 || !(hole.0 < range.0 && range.1 < hole.1) {
                 starts.push(end.moments, best[t], range, hole);
             }
