@@ -6,6 +6,8 @@ mod harmonic;
 mod isotropic_gas;
 mod von_mises_fisher;
 
+use thermograd::systems::{Ar1, HarmonicBath, HarmonicConfig, SaddleToSaddle, VonMisesFisher};
+
 /// Mean and standard error of correlated data, from 40 batches: each must outlast the memory.
 fn batch_means(series: &[f64]) -> (f64, f64) {
     let batches: Vec<f64> = series
@@ -53,4 +55,37 @@ fn squared(x: &[f64]) -> f64 {
 
 fn dot(x: &[f64], y: &[f64]) -> f64 {
     x.iter().zip(y).map(|(a, b)| a * b).sum()
+}
+
+#[test]
+fn descent_from_a_saddle() {
+    let network = SaddleToSaddle::new(2.0, 0.25).unwrap();
+    assert!((network.loss(0.0) - 0.5 * 1.75 * 1.75).abs() < 1e-15);
+    assert!((network.loss(network.half_time()) - 0.5).abs() < 1e-12);
+    // a = b = 1/2: (ab − 2)b = −7/8.
+    let mut descent = network.descent(0.25).unwrap();
+    assert_eq!(descent.weights(), [0.5; 2]);
+    assert_eq!(descent.gradient(), [-0.875; 2]);
+    assert_eq!(descent.loss(), network.loss(0.0));
+    descent.step();
+    assert_eq!(descent.weights(), [0.71875; 2]);
+    let product = 0.71875 * 0.71875;
+    assert_eq!(descent.gradient(), [(product - 2.0) * 0.71875; 2]);
+    assert_eq!(descent.loss(), 0.5 * (2.0 - product) * (2.0 - product));
+}
+
+#[test]
+fn systems_tell_what_they_were_given() {
+    let series = Ar1::new(0.5).unwrap().with_variance(4.0).unwrap();
+    let series = series.with_mean(3.0).unwrap();
+    assert_eq!(
+        (series.rho(), series.variance(), series.mean()),
+        (0.5, 4.0, 3.0)
+    );
+    let sphere = VonMisesFisher::new(5, 2.5).unwrap();
+    assert_eq!((sphere.dim(), sphere.kappa()), (5, 2.5));
+    let (hessian, noise) = ([2.0, 0.5, 0.5, 1.0], [1.0, 0.25, 0.25, 0.5]);
+    let bath = HarmonicBath::new(&hessian, &noise, HarmonicConfig::new(0.1)).unwrap();
+    assert_eq!(bath.dim(), 2);
+    assert_eq!((bath.hessian(), bath.noise()), (&hessian[..], &noise[..]));
 }
