@@ -1,9 +1,9 @@
 //! Curvature and flatness with closures that may answer anything, or fail.
 
 use thermograd::curvature::{
-    CentralDifference, Coordinates, DensityConfig, Dynamics, LanczosConfig, Probe, Trace, TraceConfig,
-    edge_of_stability, edge_ratio, extremes, frobenius_squared, gradient, gradient_f32,
-    hessian_vector, loss, loss_f32, sharpness, spectral_density, trace, traces,
+    CentralDifference, Coordinates, DensityConfig, Dynamics, LanczosConfig, Probe, Trace,
+    TraceConfig, edge_of_stability, edge_ratio, extremes, frobenius_squared, gradient,
+    gradient_f32, hessian_vector, loss, loss_f32, sharpness, spectral_density, trace, traces,
 };
 use thermograd::flatness::{
     Basin, Integrator, LearningCoefficientConfig, LocalEntropyConfig, Noise, ReducedRank,
