@@ -8,7 +8,7 @@
 
 #![expect(clippy::print_stdout, reason = "printing is what this example is for")]
 
-#[path = "../tests/it/equilibrium/simulation.rs"]
+#[path = "common/simulation.rs"]
 mod simulation;
 
 use simulation::{
