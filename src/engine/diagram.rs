@@ -536,6 +536,8 @@ pub fn carnot_efficiency(cold: &Estimate, hot: &Estimate) -> Result<Estimate, Er
         let allowed = "a positive number up to 1e150, the cold one not above the hot";
         check_range(what, value, allowed, |_| good)
     };
+    cold.check_count()?;
+    hot.check_count()?;
     let range = 1e-150..=1e150;
     check("hot temperature", hot.value, range.contains(&hot.value))?;
     let good = (0.0..=hot.value).contains(&cold.value);

@@ -958,6 +958,8 @@ impl SnapshotWindow {
             .saturating_mul(4)
             .saturating_add(doubles.saturating_mul(8))
             .saturating_add(slots.saturating_mul(8))
+            // Its step, its norm and room to compute one.
+            .saturating_add(8 + 16 + 16)
             .saturating_add(self.config.followed.map_or(0, Followed::bytes_per_slot));
         let bytes = row.saturating_mul(slots);
         if bytes > self.config.most_bytes {

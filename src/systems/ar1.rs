@@ -59,20 +59,25 @@ impl Ar1 {
     /// The same process with another stationary variance.
     ///
     /// # Errors
-    /// [`Error::OutOfRange`] unless the variance is positive and finite.
+    /// [`Error::OutOfRange`] unless the variance is positive and below 1e150.
     pub fn with_variance(self, variance: f64) -> Result<Self, Error> {
-        check_range("stationary variance", variance, "a positive number", |v| {
-            v > 0.0
-        })?;
+        check_range(
+            "stationary variance",
+            variance,
+            "a positive number below 1e150",
+            |v| v > 0.0 && v < 1e150,
+        )?;
         Ok(Self { variance, ..self })
     }
 
     /// The same process about another mean.
     ///
     /// # Errors
-    /// [`Error::OutOfRange`] unless the mean is finite.
+    /// [`Error::OutOfRange`] unless the mean is below 1e150 in size.
     pub fn with_mean(self, mean: f64) -> Result<Self, Error> {
-        check_range("mean", mean, "a finite number", |_| true)?;
+        check_range("mean", mean, "a number below 1e150 in size", |m| {
+            m.abs() < 1e150
+        })?;
         Ok(Self { mean, ..self })
     }
 

@@ -58,7 +58,7 @@ type Target = fn(&mut Source);
 /// Bytes of a random input; what a target reads beyond them is zero.
 const LEN: usize = 1024;
 /// Inputs for a target of weight one in the ordinary run.
-const ORDINARY: u64 = 2_000;
+const ORDINARY: u64 = 4_000;
 
 thread_local! {
     /// Where the last panic of this thread was, and what it said.
