@@ -15,6 +15,7 @@ for key in "$@"; do tmux send-keys -t "$session" "$key"; sleep 0.3; done
 sleep 1
 tmux capture-pane -e -p -t "$session" > dashboard.ansi
 python3 - <<'P'
+import re
 from io import StringIO
 from rich.console import Console
 from rich.text import Text
@@ -22,5 +23,8 @@ lines = open("dashboard.ansi", encoding="utf-8").read().rstrip("\n")
 console = Console(record=True, width=132, file=StringIO(), force_terminal=True, legacy_windows=False)
 console.print(Text.from_ansi(lines), end="", no_wrap=True, crop=True)
 console.save_svg("dashboard.svg", title="cargo run --release")
+# No fonts from elsewhere: the reader's own.
+svg = re.sub(r"@font-face \{.*?\}\s*", "", open("dashboard.svg", encoding="utf-8").read(), flags=re.S)
+open("dashboard.svg", "w", encoding="utf-8").write(svg)
 P
 rm dashboard.ansi
