@@ -102,10 +102,10 @@ pub fn enthalpy(e: &Ensemble) -> Option<f64> {
 /// Entropy S in nats, as measured or told. Where it is told an observer, the formulas below read it:
 ///
 /// ```
-/// use thermograd::{Estimate, Groups, Observer, Step, Symmetry, energy, slices};
+/// use thermograd::{Config, Estimate, Groups, Observer, Step, Symmetry, energy, slices};
 /// let mut groups = Groups::new();
 /// let all = groups.add("all", Symmetry::Generic);
-/// let mut observer = Observer::new(groups)?;
+/// let mut observer = Observer::with_config(groups, Config::every_step())?;
 /// observer.set_entropy(Estimate { value: -3.0, std_error: 0.1, n_eff: 40.0 })?;
 /// // Two weights, g and g₂ apart by 2 in each: tr Σ = 4, T = 0.1·4/(2·2) = 0.1.
 /// for _ in 0..128 {

@@ -118,6 +118,10 @@ impl Store {
 }
 
 /// Memory of one group.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "facts that do not hang together: precision, a step under way, what is held"
+)]
 #[derive(Debug, Clone)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct History {

@@ -406,7 +406,8 @@ fn states_are_read_off_an_observer() {
     let read = |second: bool, change: f64| {
         let mut groups = Groups::new();
         let group = groups.add("all", Symmetry::Generic);
-        let config = Config::default().window(Window::Tumbling(NonZeroU64::new(400).unwrap()));
+        let window = Window::Tumbling(NonZeroU64::new(400).unwrap());
+        let config = Config::every_step().window(window);
         let mut observer = Observer::with_config(groups, config).unwrap();
         let mut random = Random::new(1);
         let mut w = [1.0_f64, -1.0];
