@@ -36,6 +36,10 @@ fn product(x: &[f32], y: &[f32]) -> f64 {
     clippy::cast_possible_truncation,
     reason = "the model is one of single precision"
 )]
+#[expect(
+    clippy::too_many_lines,
+    reason = "one run, from its start to what it found"
+)]
 pub(crate) fn soak(
     steps: u64,
     parameters: usize,

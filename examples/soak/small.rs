@@ -34,6 +34,10 @@ impl Scores {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "fewer than 2^53 steps")]
+#[expect(
+    clippy::too_many_lines,
+    reason = "one run, from its start to what it found"
+)]
 pub(crate) fn soak(steps: u64, findings: &mut Vec<Finding>) -> Result<(), Box<dyn Error>> {
     let hessian = [
         1.0, 0.3, 0.0, 0.0, 0.3, 2.0, 0.0, 0.0, 0.0, 0.0, 0.5, 0.1, 0.0, 0.0, 0.1, 1.5,

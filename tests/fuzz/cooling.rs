@@ -148,7 +148,7 @@ pub(crate) fn controllers(source: &mut Source) {
         signals.relaxation_time = source.maybe(Source::number);
         signals.heat_capacity = source.maybe(Source::number);
         if source.chance(16)
-            && let Some(judged) = made(signals.clone().loss(&source.series(120)))
+            && let Some(judged) = made(signals.loss(&source.series(120)))
         {
             signals = judged;
         }

@@ -39,7 +39,11 @@ pub(crate) fn correlations(source: &mut Source) {
         config = config.clusters(&clusters);
     }
     if let Some(found) = answer(bootstrap(&x, &y, &held, which, &config)) {
-        sound(&found.ready().map(|interval| interval.excludes_zero()));
+        sound(
+            &found
+                .ready()
+                .map(thermograd::correlation::Interval::excludes_zero),
+        );
     }
     let measures: Vec<Measure> = (0..source.below(3))
         .map(|i| match i {

@@ -13,7 +13,7 @@ use crate::source::Source;
 /// Books of any run; an error leaves them as they were.
 pub(crate) fn ledgers(source: &mut Source) {
     let mut ledger = Ledger::new();
-    let kinds: Vec<_> = (0..1 + source.below(3))
+    let kinds: Vec<_> = (0..=source.below(3))
         .map(|_| (facts(source), source.positive()))
         .collect();
     let steps = if source.chance(4) {

@@ -104,7 +104,7 @@ pub(crate) fn window(source: &mut Source) {
     };
     let dimension = source.len(20);
     let kind = source.below(5);
-    let drawn: Vec<Elements> = (0..1 + source.below(12))
+    let drawn: Vec<Elements> = (0..=source.below(12))
         .map(|_| Elements::draw(source, dimension, kind))
         .collect();
     let mut step = source.long_count(3);

@@ -172,11 +172,15 @@ pub(crate) fn tests(source: &mut Source) {
     };
     let config = test_config(source);
     if let Some(found) = answer(eq::drift(&first, &config)) {
-        sound(&found.ready().map(|drift| drift.sigmas()));
+        sound(&found.ready().map(thermograd::equilibrium::Drift::sigmas));
     }
     for test in [eq::geweke, eq::kpss, eq::trend] {
         if let Some(found) = answer(test(&first, &config)) {
-            sound(&found.ready().map(|result| result.sigmas()));
+            sound(
+                &found
+                    .ready()
+                    .map(thermograd::equilibrium::TestResult::sigmas),
+            );
         }
     }
     answer(eq::kpss_statistic(&first, source.count(20)));
@@ -206,6 +210,10 @@ pub(crate) fn tests(source: &mut Source) {
     answer(eq::ensemble_test(&run, &other));
     let estimates: Vec<_> = (0..source.below(8)).map(|_| source.estimate()).collect();
     if let Some(found) = answer(eq::estimate_heterogeneity(&estimates)) {
-        sound(&found.ready().map(|found| found.sigmas()));
+        sound(
+            &found
+                .ready()
+                .map(thermograd::equilibrium::Heterogeneity::sigmas),
+        );
     }
 }

@@ -229,7 +229,7 @@ pub(crate) fn sinks(source: &mut Source) {
     }
     let report = observer.report();
     #[cfg(feature = "csv")]
-    if let Some(mut sink) = thermograd::sink::Csv::new(Full(source.below(20_000))).ok() {
+    if let Ok(mut sink) = thermograd::sink::Csv::new(Full(source.below(20_000))) {
         answer(sink.write(&report));
         answer(sink.write(&report));
         answer(sink.flush());

@@ -3,6 +3,7 @@
 use std::num::NonZeroUsize;
 
 use thermograd::{CATALOGUE, Ensemble, Instructions, Moment, Sums};
+use thermograd::{energy, motion, noise, pressure, temperature};
 
 use crate::check::{answer, made, number, sound};
 use crate::observer::{Streams, facts, symmetry};
@@ -70,7 +71,6 @@ pub(crate) fn ensemble(source: &mut Source) {
     for metric in CATALOGUE {
         sound(&metric.value(&ensemble));
     }
-    use thermograd::{energy, motion, noise, pressure, temperature};
     for formula in [
         energy::internal,
         energy::decay_potential,

@@ -84,7 +84,9 @@ fn quietly() {
                 .name()
                 .is_some_and(|name| name.contains("targets"))
             {
-                let said = info.payload_as_str().unwrap_or_default();
+                let text = info.payload().downcast_ref::<String>().map(String::as_str);
+                let said = text.or_else(|| info.payload().downcast_ref::<&str>().copied());
+                let said = said.unwrap_or_default();
                 let place = info.location().map(ToString::to_string);
                 LAST.set(format!("{}: {said}", place.unwrap_or_default()));
             }

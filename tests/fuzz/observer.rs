@@ -467,7 +467,7 @@ fn restore(source: &mut Source, groups: Groups, config: Config, observer: &Obser
     let state = if source.chance(4) {
         // A cut or a flipped bit in the text itself.
         let mut bytes = text.into_bytes();
-        let at = (source.bits() % bytes.len() as u64) as usize;
+        let at = source.below(bytes.len());
         if source.chance(2) {
             bytes.truncate(at);
         } else {

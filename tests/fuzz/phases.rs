@@ -312,7 +312,7 @@ pub(crate) fn responses(source: &mut Source) {
 }
 
 pub(crate) fn reweighting(source: &mut Source) {
-    let drawn: Vec<(f64, Vec<f64>, Vec<f64>)> = (0..1 + source.below(3))
+    let drawn: Vec<(f64, Vec<f64>, Vec<f64>)> = (0..=source.below(3))
         .map(|_| {
             let len = source.len(60);
             (source.number(), source.numbers(len), source.numbers(len))
@@ -335,11 +335,11 @@ pub(crate) fn reweighting(source: &mut Source) {
     }
     let t = source.number();
     answer(reweight(&runs[0], t));
-    if let Some(joined) = made(MultiHistogram::new(&runs)) {
-        if let Some(joined) = joined.ready() {
-            sound(joined.free_energies());
-            answer(joined.reweight(t));
-        }
+    if let Some(joined) = made(MultiHistogram::new(&runs))
+        && let Some(joined) = joined.ready()
+    {
+        sound(joined.free_energies());
+        answer(joined.reweight(t));
     }
 }
 
