@@ -46,6 +46,10 @@ pub(crate) struct Args {
     /// Go on when equilibrium is reached.
     #[arg(long)]
     keep_going: bool,
+    /// Stop when overheating is announced. This network trains at the edge of stability, where an
+    /// alarm may come without a divergence.
+    #[arg(long)]
+    stop_when_hot: bool,
     /// Print readings at the end, and no dashboard.
     #[arg(long)]
     no_tui: bool,
@@ -84,7 +88,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     .num_epochs(args.epochs)
     .grads_accumulation(PARTS);
     run = watch.dashboard(run)?;
-    watch.stop_when(StopWhen::Overheating, run.interrupter());
+    if args.stop_when_hot {
+        watch.stop_when(StopWhen::Overheating, run.interrupter());
+    }
     if !args.keep_going {
         watch.stop_when(StopWhen::Equilibrium, run.interrupter());
     }
