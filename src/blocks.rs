@@ -24,7 +24,7 @@ use crate::{Ensemble, Estimate, Reading};
 /// Full blocks are merged in pairs when they reach this number.
 const FULL: usize = 128;
 /// Blocks, and observations, below which nothing is said.
-const FEWEST_BLOCKS: usize = FULL / 2;
+pub(crate) const FEWEST_BLOCKS: usize = FULL / 2;
 pub(crate) const FEWEST: u64 = 96;
 /// Independent blocks below which nothing is said.
 const FEWEST_INDEPENDENT: f64 = 16.0;

@@ -54,7 +54,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use crate::blocks::{MeanSeries, mean_of};
+use crate::blocks::{FEWEST_BLOCKS, MeanSeries, mean_of};
 use crate::{Assignment, Error, Estimate, Reading, Reason, Symmetry, View};
 
 /// Elements widened at a time.
@@ -458,7 +458,7 @@ impl ScaleTest {
             let apart = members.iter().all(
                 |&i| !matches!(findings[i].symmetry, Reading::Ready(s) if s.is_scale_invariant()),
             );
-            if apart && self.holds(&ratio, track.worst()) == Some(true) {
+            if apart && self.holds(track) == Some(true) {
                 for i in members {
                     findings[i].jointly = Some(Joint {
                         module: module.clone(),
@@ -475,8 +475,23 @@ impl ScaleTest {
     }
 
     /// Whether a symmetry holds; `None` where it cannot be told yet.
-    fn holds(&self, ratio: &Reading, worst: f64) -> Option<bool> {
-        let estimate = ratio.ready()?;
+    fn holds(&self, track: &Track) -> Option<bool> {
+        let worst = track.worst();
+        let ratio = track.ratio();
+        let Some(estimate) = ratio.ready() else {
+            // A ratio that drifts, as that of rounding does, has no error bar. It needs none where
+            // it was on one side of the tolerance all the time.
+            let squares = track.series.values();
+            let limit = self.tolerance * self.tolerance;
+            return match squares.len() {
+                0..FEWEST_BLOCKS => None,
+                _ if squares.iter().all(|&square| square < limit) => Some(worst < self.tolerance),
+                _ => squares
+                    .iter()
+                    .all(|&square| square > limit)
+                    .then_some(false),
+            };
+        };
         let above = estimate.value - 3.0 * estimate.std_error > self.tolerance;
         let below = estimate.value + 3.0 * estimate.std_error < self.tolerance;
         match (above, below) {
@@ -499,12 +514,13 @@ impl ScaleTest {
             })
             .collect();
         // The finest that holds: slices before the whole, many slices before few.
-        let finest = slices
+        let finest = watched
+            .cuts
             .iter()
-            .filter(|s| self.holds(&s.ratio, s.worst) == Some(true))
-            .map(|s| s.count)
+            .filter(|cut| self.holds(&cut.track) == Some(true))
+            .map(|cut| cut.count)
             .max();
-        let symmetry = match (finest, self.holds(&ratio, watched.whole.worst())) {
+        let symmetry = match (finest, self.holds(&watched.whole)) {
             (Some(count), _) => Reading::Ready(Symmetry::ScaleInvariantBy(count)),
             (None, Some(true)) => Reading::Ready(Symmetry::ScaleInvariant),
             (None, Some(false)) => Reading::Ready(Symmetry::Generic),

@@ -245,3 +245,32 @@ fn a_proposal_is_observed() {
         )
         .unwrap();
 }
+
+/// A ratio that drifts has no error bar, and on one side of the tolerance it needs none.
+#[test]
+fn a_drifting_ratio_is_told_where_it_never_crosses_the_tolerance() {
+    for (along, expected) in [
+        (1e-7, Some(Symmetry::ScaleInvariant)),
+        (10.0, Some(Symmetry::Generic)),
+        // From below to above: nothing is known.
+        (0.03, None),
+    ] {
+        let mut test = ScaleTest::new();
+        let mut random = Random::new(3);
+        let w = vec![1.0_f64; 400];
+        for step in 0..256 {
+            let mut g: Vec<f64> = (0..400).map(|_| random.normal()).collect();
+            let mean = g.iter().sum::<f64>() / 400.0;
+            let rising = along * f64::from(step + 32) / 64.0 / 20.0;
+            g.iter_mut().for_each(|g| *g += rising - mean);
+            test.observe(|step| step.tensor("w", &[400], &w, &g))
+                .unwrap();
+        }
+        let proposal = test.proposal();
+        assert!(
+            proposal.findings[0].ratio.ready().is_none(),
+            "{along}: {proposal}"
+        );
+        assert_eq!(proposal.symmetry("w"), expected, "{along}: {proposal}");
+    }
+}

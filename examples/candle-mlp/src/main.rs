@@ -5,7 +5,7 @@
 //! cargo run --release -- --overhead    # what observing costs, paired in one run
 //! ```
 //!
-//! Nothing about the model is told to the observer: the first 128 steps go to a scale test, which
+//! Nothing about the model is told to the observer: the first 256 steps go to a scale test, which
 //! proposes the groups and their symmetries from |w·g|/(|w||g|).
 #![expect(
     clippy::print_stdout,
@@ -26,7 +26,7 @@ use flate2::read::GzDecoder;
 use thermograd::adapters::candle011::{Parameters, names};
 use thermograd::invariance::ScaleTest;
 use thermograd::systems::Random;
-use thermograd::{Assignment, Observer, Step};
+use thermograd::{Assignment, Config, Observer, Step};
 
 type Fallible<T> = Result<T, Box<dyn Error>>;
 
@@ -37,7 +37,7 @@ const CLASSES: usize = 10;
 #[derive(Debug, Parser)]
 struct Arguments {
     /// Steps of training.
-    #[arg(long, default_value_t = 6000)]
+    #[arg(long, default_value_t = 12_000)]
     steps: usize,
     /// Neurons in each of two hidden layers.
     #[arg(long, default_value_t = 128)]
@@ -49,7 +49,7 @@ struct Arguments {
     #[arg(long, default_value_t = 0.1)]
     lr: f64,
     /// Weight decay, coupled.
-    #[arg(long, default_value_t = 1e-3)]
+    #[arg(long, default_value_t = 1e-2)]
     weight_decay: f64,
     /// Measure what observing costs instead: turns of 3 × 64 steps.
     #[arg(long)]
@@ -206,7 +206,7 @@ fn main() -> Fallible<()> {
     };
 
     let mut test = ScaleTest::new();
-    for _ in 0..128 {
+    for _ in 0..256 {
         let (_, gradients) = run.backward()?;
         run.parameters.scale_test(&gradients, &mut test)?;
         run.model.update(&gradients, &run.arguments)?;
@@ -224,7 +224,8 @@ fn main() -> Fallible<()> {
         println!("{told}");
         return Ok(());
     }
-    let mut observer = Observer::new(layers.groups().clone())?;
+    // A short run: every step is looked at.
+    let mut observer = Observer::with_config(layers.groups().clone(), Config::every_step())?;
     for step in 0..run.arguments.steps {
         if step == run.arguments.steps / 2 {
             // The first half is transient.
