@@ -4,6 +4,13 @@
 use crate::check::answer;
 #[cfg(feature = "safetensors")]
 use crate::check::sound;
+#[cfg(any(
+    feature = "csv",
+    feature = "json",
+    feature = "nalgebra035",
+    feature = "ndarray017",
+    feature = "safetensors"
+))]
 use crate::source::Source;
 
 /// Bytes of a tensor, and what a header says of them.
