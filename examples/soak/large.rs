@@ -7,7 +7,7 @@
 use std::error::Error;
 
 use thermograd::systems::{HarmonicBath, HarmonicConfig, Random};
-use thermograd::{Groups, Moment, Observer, Reading, Step, Symmetry, slices};
+use thermograd::{Config, Groups, Moment, Observer, Reading, Step, Symmetry, slices};
 
 use crate::exact::Exact;
 use crate::watch::{Finding, Watch};
@@ -84,7 +84,7 @@ pub(crate) fn soak(
 
     let mut groups = Groups::new();
     let all = groups.add("all", Symmetry::Generic);
-    let mut observer = Observer::new(groups)?;
+    let mut observer = Observer::with_config(groups, Config::every_step())?;
     let mut watch = Watch::default();
     let mut reference = [Exact::default(); 2];
     let mut worst: f64 = 0.0;
@@ -119,7 +119,8 @@ pub(crate) fn soak(
         for (w, &g) in w.iter_mut().zip(g) {
             *w = keep * *w - rate * g;
         }
-        if step == steps / 8 {
+        // The centre of the followed weights, set aside at the start, is first written after 32 steps.
+        if step == (steps / 8).max(64) {
             watch.warm();
         }
     }

@@ -57,8 +57,8 @@ pub(crate) fn soak(steps: u64, findings: &mut Vec<Finding>) -> Result<(), Box<dy
 
     let mut groups = Groups::new();
     let all = groups.add("all", Symmetry::Generic);
-    let mut default = Observer::new(groups.clone())?;
-    let mut growing = Observer::with_config(groups, Config::default().window(Window::Growing))?;
+    let mut default = Observer::with_config(groups.clone(), Config::every_step())?;
+    let mut growing = Observer::with_config(groups, Config::every_step().window(Window::Growing))?;
     let mut sampler = bath.stationary_sampler(1)?;
     let mut watch = Watch::default();
     let mut reference = [Exact::default(); 3];
