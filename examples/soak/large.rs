@@ -7,7 +7,7 @@
 use std::error::Error;
 
 use thermograd::systems::{HarmonicBath, HarmonicConfig, Random};
-use thermograd::{Config, Groups, Moment, Observer, Reading, Step, Symmetry, slices};
+use thermograd::{Config, Groups, Moment, Observer, Reading, Step, Symmetry, Window, slices};
 
 use crate::exact::Exact;
 use crate::watch::{Finding, Watch};
@@ -84,7 +84,7 @@ pub(crate) fn soak(
 
     let mut groups = Groups::new();
     let all = groups.add("all", Symmetry::Generic);
-    let mut observer = Observer::with_config(groups, Config::every_step())?;
+    let mut observer = Observer::with_config(groups, Config::every_step().window(Window::Growing))?;
     let mut watch = Watch::default();
     let mut reference = [Exact::default(); 2];
     let mut worst: f64 = 0.0;

@@ -7,7 +7,7 @@
 //!
 //! Two models with known temperatures: a small one for ten million steps, and one of ten million
 //! parameters for ten thousand, each of them looked at ([`Config::every_step`](thermograd::Config)). The small run
-//! is followed by a second observer whose one window grows to the end. Memory is the process's
+//! is followed by two observers, in windows and in one that grows to the end. Memory is the process's
 //! resident set (Linux), allocations are those within [`Observer::observe`](thermograd::Observer),
 //! and sums are compared with sums in twice the precision.
 #![expect(

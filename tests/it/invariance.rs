@@ -262,7 +262,9 @@ fn a_drifting_ratio_is_told_where_it_never_crosses_the_tolerance() {
             let mut g: Vec<f64> = (0..400).map(|_| random.normal()).collect();
             let mean = g.iter().sum::<f64>() / 400.0;
             let rising = along * f64::from(step + 32) / 64.0 / 20.0;
-            g.iter_mut().for_each(|g| *g += rising - mean);
+            for g in &mut g {
+                *g += rising - mean;
+            }
             test.observe(|step| step.tensor("w", &[400], &w, &g))
                 .unwrap();
         }
