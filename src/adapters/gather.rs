@@ -52,6 +52,13 @@ pub(crate) trait Read {
 /// One stream of a tensor.
 pub(crate) enum Stream<'s> {
     /// Contiguous in the logical order.
+    #[cfg_attr(
+        not(any(feature = "candle011", feature = "ndarray017")),
+        expect(
+            dead_code,
+            reason = "a matrix of nalgebra that is contiguous is a slice before it comes here"
+        )
+    )]
     Run(View<'s>),
     /// Anything else.
     Scattered(&'s mut dyn Read),
