@@ -537,11 +537,13 @@ impl Tracker {
     fn build(&mut self, ring: Ring<'_>) {
         let n = ring.len;
         self.volumes = Some(Volumes::new(self.followed.space, ring.dimension));
-        self.ready = n > 2 * self
+        let least = self
             .followed
             .neighbors
             .excluded()
-            .saturating_add(self.all.keep);
+            .saturating_add(self.all.keep)
+            .saturating_mul(2);
+        self.ready = n > least;
         if !self.ready {
             return;
         }

@@ -834,6 +834,11 @@ pub fn ensemble_test(
         )));
     };
     let distance = away.dot(&factor.solve(&away));
+    if !distance.is_finite() {
+        return Ok(Reading::Undefined(Reason::Meaningless(
+            "temperatures and energies are too many orders of magnitude apart",
+        )));
+    }
     let mut slopes = slopes.into_iter();
     let Some(energy) = slopes.next() else {
         return Ok(Reading::Undefined(CONSTANT));

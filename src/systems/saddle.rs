@@ -13,6 +13,7 @@
 //! lags behind the flow by O(η).
 
 use crate::Error;
+use crate::error::check_range;
 
 /// Two weights in a row, learning the product `s`.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -41,25 +42,37 @@ impl SaddleToSaddle {
 
     /// The product at a time under gradient flow.
     ///
+    /// # Errors
+    /// A time that is not finite.
+    ///
     /// ```
     /// let network = thermograd::systems::SaddleToSaddle::new(2.0, 1e-4)?;
-    /// assert!((network.product(0.0) - 1e-4).abs() < 1e-18);
-    /// assert!((network.product(network.half_time()) - 1.0).abs() < 1e-12);
+    /// assert!((network.product(0.0)? - 1e-4).abs() < 1e-18);
+    /// assert!((network.product(network.half_time())? - 1.0).abs() < 1e-12);
     /// # Ok::<(), thermograd::Error>(())
     /// ```
-    pub fn product(&self, time: f64) -> f64 {
+    pub fn product(&self, time: f64) -> Result<f64, Error> {
+        check_range("time", time, "a finite number", |_| true)?;
         let decay = (-2.0 * self.target * time).exp();
-        self.target / (1.0 + (self.target / self.start - 1.0) * decay)
+        Ok(self.target / (1.0 + self.excess() * decay))
+    }
+
+    /// What is missing at the start, over the start: positive, since the two differ.
+    fn excess(&self) -> f64 {
+        (self.target - self.start) / self.start
     }
 
     /// The loss at a time under gradient flow.
-    pub fn loss(&self, time: f64) -> f64 {
-        0.5 * (self.target - self.product(time)).powi(2)
+    ///
+    /// # Errors
+    /// As for [`product`](Self::product).
+    pub fn loss(&self, time: f64) -> Result<f64, Error> {
+        Ok(0.5 * (self.target - self.product(time)?).powi(2))
     }
 
     /// When the product has reached half its target.
     pub fn half_time(&self) -> f64 {
-        (self.target / self.start - 1.0).ln() / (2.0 * self.target)
+        self.excess().ln() / (2.0 * self.target)
     }
 
     /// Gradient descent from the same start.

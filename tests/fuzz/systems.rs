@@ -197,11 +197,9 @@ pub(crate) fn closed_forms(source: &mut Source) {
         6 | 7 => spins(source, t),
         8 => {
             if let Some(system) = made(SaddleToSaddle::new(t, source.number())) {
-                sound(&(
-                    system.product(source.number()),
-                    system.loss(source.number()),
-                    system.half_time(),
-                ));
+                answer(system.product(source.number()));
+                answer(system.loss(source.number()));
+                sound(&system.half_time());
                 if let Some(mut descent) = made(system.descent(source.number())) {
                     for _ in 0..5 {
                         descent.step();

@@ -274,7 +274,7 @@ fn thresholds_of_stability() {
 fn saddle_to_saddle() {
     let network = SaddleToSaddle::new(2.0, 1e-4).unwrap();
     near(network.half_time(), 2.475_86, 1e-5);
-    near(network.product(2.5), 1.0482, 5e-5);
+    near(network.product(2.5).unwrap(), 1.0482, 5e-5);
     // Gradient descent converges to the flow linearly in the learning rate.
     let lag = |eta: f64| {
         let mut descent = network.descent(eta).unwrap();
@@ -290,7 +290,7 @@ fn saddle_to_saddle() {
         let [a, b] = descent.weights() else {
             panic!("two weights")
         };
-        a * b - network.product(2.5)
+        a * b - network.product(2.5).unwrap()
     };
     let (coarse, fine) = (lag(1e-3), lag(5e-4));
     assert!(coarse.abs() < 0.02);
