@@ -828,17 +828,10 @@ pub fn ensemble_test(
         });
     }
     let block = covariance.view((1, 1), (k, k)).into_owned();
-    let Some(factor) = block.cholesky() else {
-        return Ok(Reading::Undefined(Reason::Degenerate(
-            "energy and volume are one variable",
-        )));
+    let distance = match squared_distance(block, &away) {
+        Ok(distance) => distance,
+        Err(reason) => return Ok(Reading::Undefined(reason)),
     };
-    let distance = away.dot(&factor.solve(&away));
-    if !distance.is_finite() {
-        return Ok(Reading::Undefined(Reason::Meaningless(
-            "temperatures and energies are too many orders of magnitude apart",
-        )));
-    }
     let mut slopes = slopes.into_iter();
     let Some(energy) = slopes.next() else {
         return Ok(Reading::Undefined(CONSTANT));
@@ -849,6 +842,21 @@ pub fn ensemble_test(
         p_value: law::chi_squared_upper(distance, k as f64),
         overlap,
     }))
+}
+
+/// The square of how far slopes are from what is expected, in units of their covariance.
+fn squared_distance(covariance: DMatrix<f64>, away: &DVector<f64>) -> Result<f64, Reason> {
+    let factor = covariance
+        .cholesky()
+        .ok_or(Reason::Degenerate("energy and volume are one variable"))?;
+    let distance = away.dot(&factor.solve(away));
+    if distance.is_finite() {
+        Ok(distance)
+    } else {
+        Err(Reason::Meaningless(
+            "temperatures and energies are too many orders of magnitude apart",
+        ))
+    }
 }
 
 /// Logistic regression by Newton's method: coefficients (intercept first), their covariance, and
