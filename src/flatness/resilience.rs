@@ -400,7 +400,7 @@ pub fn resilience<L: Loss>(
 /// # Ok::<(), thermograd::Error>(())
 /// ```
 ///
-/// Undefined where the trace is not positive beyond two of its errors.
+/// Undefined where the trace is not positive beyond two of its errors, or too small to divide by.
 ///
 /// # Errors
 /// [`Error::OutOfRange`] for a temperature that is not positive.
@@ -417,9 +417,12 @@ pub fn thermal_scale(trace: &Trace, temperature: f64) -> Result<Reading, Error> 
         return Ok(Reading::Undefined(Reason::DividesByNoise("the trace")));
     }
     let value = (temperature / mean.value).sqrt();
+    if !value.is_finite() {
+        return Ok(Reading::Undefined(Reason::DividesByZero("the trace")));
+    }
     Ok(Reading::Ready(Estimate {
         value,
-        std_error: 0.5 * value * mean.std_error / mean.value,
+        std_error: 0.5 * value * (mean.std_error / mean.value),
         n_eff: mean.n_eff,
     }))
 }
