@@ -385,7 +385,8 @@ impl Ledger {
 /// ```
 pub fn housekeeping_heat(e: &Ensemble, optimizer: Optimizer) -> Option<f64> {
     let per_heat = optimizer.calorimetric_factor().filter(|&f| f > 0.0)?;
-    Some(-e.mean(Moment::NoiseHeat)? / per_heat)
+    let heat = -e.mean(Moment::NoiseHeat)? / per_heat;
+    heat.is_finite().then_some(heat)
 }
 
 /// Excess heat of a step, measured heat less [`housekeeping_heat`]: 0 in a stationary state,
@@ -403,5 +404,6 @@ pub fn housekeeping_heat(e: &Ensemble, optimizer: Optimizer) -> Option<f64> {
 /// # Ok::<(), thermograd::Error>(())
 /// ```
 pub fn excess_heat(e: &Ensemble, optimizer: Optimizer) -> Option<f64> {
-    Some(energy::heat(e)? - housekeeping_heat(e, optimizer)?)
+    let excess = energy::heat(e)? - housekeeping_heat(e, optimizer)?;
+    excess.is_finite().then_some(excess)
 }

@@ -311,13 +311,20 @@ pub(crate) mod law {
 
     /// Two-sided tail of Student's t; 1 where the law is undefined.
     pub(crate) fn student_two_sided(t: f64, dof: f64) -> f64 {
+        if t.is_nan() || !dof.is_finite() {
+            return 1.0;
+        }
         StudentsT::new(0.0, 1.0, dof).map_or(1.0, |law| (2.0 * law.sf(t.abs())).clamp(0.0, 1.0))
     }
 
     /// Upper tail of F; 1 where the law is undefined.
     pub(crate) fn fisher_upper(f: f64, numerator: f64, denominator: f64) -> f64 {
-        if f <= 0.0 {
+        if f <= 0.0 || f.is_nan() || !(numerator + denominator).is_finite() {
             return 1.0;
+        }
+        // The law computes this product, and panics where it is not finite.
+        if !(numerator * f).is_finite() {
+            return 0.0;
         }
         FisherSnedecor::new(numerator, denominator).map_or(1.0, |law| law.sf(f).clamp(0.0, 1.0))
     }
