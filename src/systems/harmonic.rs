@@ -893,6 +893,11 @@ fn spectral_radius(m: &Matrix2<f64>) -> f64 {
     let half = m.trace() / 2.0;
     let determinant = m.determinant();
     let discriminant = half * half - determinant;
+    if !discriminant.is_finite() {
+        // The squares of such entries are beyond range, the eigenvalues are not: no parameter exceeds 1e100.
+        let scale = m.amax();
+        return scale * spectral_radius(&(m / scale));
+    }
     if discriminant >= 0.0 {
         half.abs() + discriminant.sqrt()
     } else {
@@ -903,6 +908,16 @@ fn spectral_radius(m: &Matrix2<f64>) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::{DMatrix, Decay, HarmonicBath, HarmonicConfig, Optimizer, matrix};
+
+    #[test]
+    fn spectral_radius_of_numbers_whose_squares_are_beyond_range() {
+        let m = nalgebra::Matrix2::new(3.0, 1.0, 2.0, 4.0);
+        assert_eq!(super::spectral_radius(&m), 5.0);
+        let ratio = super::spectral_radius(&(m * 1e200)) / 5e200;
+        assert!((ratio - 1.0).abs() < 1e-15, "{ratio}");
+        let stiff = HarmonicBath::new(&[1e100], &[1.0], HarmonicConfig::new(1e100)).unwrap();
+        assert_eq!(stiff.spectral_radius(), 1e200);
+    }
 
     /// The slow obvious way: iterate C = F C F' + Q on the joint state until it stands still.
     fn by_iteration(bath: &HarmonicBath) -> DMatrix<f64> {
