@@ -195,18 +195,20 @@ impl Sums {
         Self::reduce(&Piece::new(weights, gradient), NonZeroUsize::MIN)
     }
 
-    /// Reduces one piece on this many threads, with the widest instructions that the processor
-    /// has. The result has the same bits for every number. Pieces of less than 65 536 elements a
-    /// thread are not worth a thread, and get fewer.
+    /// Reduces one piece on up to this many threads, with the widest instructions that the
+    /// processor has. The result has the same bits for every number. A thread has to get a million
+    /// elements to be worth its start: smaller pieces get fewer threads.
     ///
     /// # Errors
     /// Streams of unequal length, an element that is not finite, or squares that overflow.
     pub fn reduce(piece: &Piece<'_>, threads: NonZeroUsize) -> Result<Self, Error> {
+        let worth = NonZeroUsize::new(piece.weights.len() / WORTH_A_THREAD);
+        let threads = threads.min(worth.unwrap_or(NonZeroUsize::MIN));
         Self::reduce_with(piece, threads, Instructions::default())
     }
 
     /// Reduces one piece on this many threads with these instructions. The result has the same
-    /// bits for all of them.
+    /// bits for all of them. Shares of the work have 65 536 elements at least.
     ///
     /// ```
     /// use std::num::NonZeroUsize;
@@ -573,8 +575,11 @@ impl Tree {
     }
 }
 
-/// Elements below which a thread costs more than it saves.
-const WORTH_A_THREAD: usize = 1 << 16;
+/// Elements for each thread below which starting it costs more than it saves.
+const WORTH_A_THREAD: usize = 1 << 20;
+
+/// The least share of the work.
+const LEAST_SHARE: usize = 1 << 16;
 
 /// Elements in a share of the work: a power of two, small enough that a thread which others hold
 /// up leaves its shares to the rest.
@@ -583,7 +588,7 @@ fn share(len: usize, threads: NonZeroUsize) -> usize {
         return 1 << (usize::BITS - 1);
     }
     (len / threads.get() / 8)
-        .max(WORTH_A_THREAD)
+        .max(LEAST_SHARE)
         .checked_next_power_of_two()
         .unwrap_or(1 << (usize::BITS - 1))
 }

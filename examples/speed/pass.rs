@@ -76,7 +76,8 @@ fn threads(n: usize) -> NonZeroUsize {
 
 fn reduce(piece: &Piece<'_>, n: usize) {
     // Finite numbers of equal length: there is nothing to refuse.
-    let _ = black_box(Sums::reduce(black_box(piece), threads(n)));
+    let (n, best) = (threads(n), Instructions::default());
+    let _ = black_box(Sums::reduce_with(black_box(piece), n, best));
 }
 
 pub(crate) fn rows(effort: Effort) -> Result<Vec<Row>, Box<dyn Error>> {
