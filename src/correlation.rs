@@ -120,7 +120,8 @@ impl Pairs {
     }
 
     fn between(x: &[f64], y: &[f64]) -> Self {
-        let mut both: Vec<(f64, f64)> = x.iter().copied().zip(y.iter().copied()).collect();
+        // Zeros of either sign are equal, but not in a total order: adding 0 leaves +0.
+        let mut both: Vec<(f64, f64)> = x.iter().zip(y).map(|(x, y)| (x + 0.0, y + 0.0)).collect();
         both.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.total_cmp(&b.1)));
         let all = pairs(both.len());
         let in_x = tied(both.chunk_by(|a, b| a.0 == b.0).map(<[_]>::len));

@@ -465,7 +465,7 @@ pub struct ConstantSpeed {
 }
 
 impl ConstantSpeed {
-    /// Over `horizon` steps to a hundredth of the starting temperature.
+    /// Over `horizon` steps from the first call on, to a hundredth of the starting temperature.
     ///
     /// # Errors
     /// [`Error::OutOfRange`] for a horizon of 0.
@@ -504,7 +504,8 @@ impl ConstantSpeed {
     }
 
     /// Not before the run is found stationary, or only a tenth of it is left: the theory speaks of a
-    /// system that starts in equilibrium, and cooling one that still falls is a quench at any speed.
+    /// system that starts in equilibrium, and cooling one that still falls is a quench at any speed. The
+    /// horizon is that of the run, from step 0, and the end temperature is reached at its end all the same.
     #[must_use]
     pub const fn from_equilibrium(mut self) -> Self {
         self.waits = true;
@@ -570,9 +571,11 @@ impl Schedule for ConstantSpeed {
                 }
             }
         }
+        // Who waited has what is left of the run; else the run begins with the cooling.
+        let origin = if self.waits { 0 } else { first };
         let left = self
             .horizon
-            .saturating_sub(self.last_step.saturating_sub(first));
+            .saturating_sub(self.last_step.saturating_sub(origin));
         let elapsed = signals.step.saturating_sub(self.last_step);
         self.last_step = signals.step;
         let folds = (current.learning_rate / (start * self.end)).ln();

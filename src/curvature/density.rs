@@ -159,7 +159,7 @@ impl SpectralDensity {
 
     /// ln det(H + γ) in nats, with γ = `shift` in the unit of a curvature.
     ///
-    /// Undefined where a curvature is not above −γ.
+    /// Undefined where a curvature is not above −γ, by more than the rounding of the largest.
     ///
     /// ```
     /// use thermograd::curvature::{DensityConfig, hessian_vector, spectral_density};
@@ -177,10 +177,30 @@ impl SpectralDensity {
     /// [`Error::OutOfRange`] for a shift that is negative or not finite.
     pub fn ln_det(&self, shift: f64) -> Result<Reading<TraceOf>, Error> {
         check_shift(shift)?;
-        Ok(match self.trace_of(|h| (h + shift).ln()) {
+        Ok(self.trace_of_stiffness(shift, f64::ln))
+    }
+
+    /// tr f(H + γ), undefined where a curvature is not above −γ.
+    pub(crate) fn trace_of_stiffness(
+        &self,
+        shift: f64,
+        f: impl Fn(f64) -> f64,
+    ) -> Reading<TraceOf> {
+        // A node is known to the rounding of the largest: below that a flat direction may look like one that rises.
+        let all = self.fine.iter().chain(&self.coarse).flatten();
+        let largest = all.fold(shift, |most, (h, _)| most.max(h.abs()));
+        let least = 16.0 * f64::EPSILON * largest;
+        let part = |h: f64| {
+            if h + shift > least {
+                f(h + shift)
+            } else {
+                f64::NAN
+            }
+        };
+        match self.trace_of(part) {
             Reading::Undefined(_) => Reading::Undefined(FALLS),
             reading => reading,
-        })
+        }
     }
 
     /// The part of the spectrum at or below a curvature, from 0 to 1.

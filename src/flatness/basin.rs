@@ -177,18 +177,7 @@ impl Basin {
     pub fn energy_of(&self, spectrum: &SpectralDensity) -> Result<Reading<TraceOf>, Error> {
         self.check()?;
         let (half, spring) = (0.5 * self.temperature, self.localisation);
-        // Negative stiffness has no Gaussian, and the quotient would not say so.
-        let part = |h: f64| {
-            if h + spring > 0.0 {
-                half * h / (h + spring)
-            } else {
-                f64::NAN
-            }
-        };
-        Ok(match spectrum.trace_of(part) {
-            Reading::Undefined(_) => Reading::Undefined(FALLS),
-            reading => reading,
-        })
+        Ok(spectrum.trace_of_stiffness(spring, |k| half * (k - spring) / k))
     }
 
     /// The local entropy −F/T + L₀/T in nats of a point displaced from the minimum of a bowl.

@@ -43,11 +43,16 @@ impl Cloud {
         }
     }
 
-    /// Begins a window, which is expected to be as long as the one that was held.
-    pub(super) fn clear(&mut self) {
+    /// Begins a window, which is expected to be as long as the one before, of so many steps seen.
+    pub(super) fn begin(&mut self, expected: u64) {
         self.steps.clear();
-        self.stride = self.seen.div_ceil(FULL as u64 - 1).max(1);
+        self.stride = expected.div_ceil(FULL as u64 - 1).max(1);
         self.seen = 0;
+    }
+
+    /// Steps seen in this window, taken in or not.
+    pub(super) const fn seen(&self) -> u64 {
+        self.seen
     }
 
     /// Takes in the weights that the history holds, if it is their turn.

@@ -501,14 +501,12 @@ impl Monitor {
         for watch in &mut self.groups {
             std::mem::swap(&mut watch.current, &mut watch.complete);
             watch.windows += 1;
-            if let Some(cloud) = &mut watch.current {
-                cloud.clear();
-            } else {
+            if watch.current.is_none() {
                 // The first window to end: room for the next is taken now.
                 watch.current = watch.complete.clone();
-                if let Some(cloud) = &mut watch.current {
-                    cloud.clear();
-                }
+            }
+            if let Some((cloud, complete)) = watch.current.as_mut().zip(watch.complete.as_ref()) {
+                cloud.begin(complete.seen());
             }
         }
     }
