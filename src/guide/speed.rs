@@ -55,10 +55,10 @@
 //! microsecond; then the arithmetic of six sums; from some 3·10⁶ on, where the streams no longer fit
 //! the caches, the pass lies on the line of the pure read. There a plain fold takes 2.5 times as long,
 //! and 3.8 times at 10⁶. A second thread pays from some 2·10⁶ parameters on; before that it costs more
-//! than it saves, here, and `Sums::reduce` does without. nalgebra and ndarray are written the way one would, with vectors of
-//! `f64` made for the purpose. At 10⁴ nalgebra takes 3.5 times as long as the pass; beyond 10⁶ each of
-//! its own parameters costs up to 13 times as much as at 10⁴, presumably because memory that large is
-//! mapped anew in every call, and the rows of the table hold that too.
+//! than it saves, here, and `Sums::reduce` does without. nalgebra and ndarray are written the way one
+//! would, with vectors of `f64` made for the purpose. At 10⁴ nalgebra takes 3.5 times as long as the
+//! pass; beyond 10⁶ each of its own parameters costs up to 13 times as much as at 10⁴, presumably
+//! because memory that large is mapped anew in every call, and the rows of the table hold that too.
 //!
 //! # Why the bits are always the same
 //! Sums in floating point depend on their order, so the order is fixed: 512 positions to a leaf,
