@@ -174,14 +174,18 @@ struct Slow<'a> {
     worth: f64,
 }
 
+/// What each run weighs: the energies that are kept, times what one of them is worth.
+fn sizes(runs: &[Slow], kept: impl Fn(usize, usize) -> bool) -> Vec<f64> {
+    let size = |r: &Slow| {
+        let n = r.energies.len();
+        (0..n).filter(|&i| kept(i, n)).count() as f64 * r.worth
+    };
+    runs.iter().map(size).collect()
+}
+
 /// Free energies by plain iteration of the equations, without those elements of a run that are left out.
 fn iterate(runs: &[Slow], kept: impl Fn(usize, usize) -> bool) -> Vec<f64> {
-    let count = |r: &Slow| {
-        (0..r.energies.len())
-            .filter(|&i| kept(i, r.energies.len()))
-            .count()
-    };
-    let sizes: Vec<f64> = runs.iter().map(|r| count(r) as f64 * r.worth).collect();
+    let sizes = sizes(runs, &kept);
     let mut f = vec![0.0; runs.len()];
     for _ in 0..300 {
         let mut sums = vec![0.0; runs.len()];
@@ -205,12 +209,7 @@ fn iterate(runs: &[Slow], kept: impl Fn(usize, usize) -> bool) -> Vec<f64> {
 
 /// The mean at an inverse temperature and Kish's number, given the free energies.
 fn reach(runs: &[Slow], f: &[f64], beta: f64, kept: impl Fn(usize, usize) -> bool) -> (f64, f64) {
-    let count = |r: &Slow| {
-        (0..r.energies.len())
-            .filter(|&i| kept(i, r.energies.len()))
-            .count()
-    };
-    let sizes: Vec<f64> = runs.iter().map(|r| count(r) as f64 * r.worth).collect();
+    let sizes = sizes(runs, &kept);
     let (mut sum, mut product, mut square) = (0.0, 0.0, 0.0);
     for r in runs {
         for (i, e) in r.energies.iter().enumerate() {
